@@ -57,7 +57,7 @@ def environment_of_tests(home: Path) -> dict[str, str]:
     return threads | {name: str(path) for name, path in folders.items()} | proxies | bypass | author | others
 
 
-class NetworkRefused(RuntimeError):
+class NetworkRefused(ConnectionRefusedError):
     """A test tried to reach another machine."""
 
 
