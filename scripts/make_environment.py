@@ -216,13 +216,13 @@ def check_torch(folder: Path) -> None:
     )
     if answer.returncode == 0:
         return
-    versions = "from importlib.metadata import version; print(*(f'{n} {version(n)}' for n in ('torch', 'torchvision')), sep=', ')"
+    versions = "from importlib.metadata import version\nfor name in ('torch', 'torchvision'): print(name, version(name))"
     found = subprocess.run(
         [python, "-c", versions], capture_output=True, text=True, check=False
-    ).stdout.strip()
+    ).stdout.split("\n")
     reason = (answer.stderr.strip().splitlines() or ["no message"])[-1]
     raise Obstacle(
-        f"torch and torchvision do not work together here ({found or 'not both installed'}): {reason}\n"
+        f"torch and torchvision do not work together here ({', '.join(filter(None, found)) or 'not installed'}): {reason}\n"
         "Usually one of them is a CPU build and the other is not: both must come from the same index. Remove the\n"
         "environment with 'make clean', then name one index for both:\n"
         "make install INSTALL_ARGUMENTS='--index-url ADDRESS'"
