@@ -16,7 +16,7 @@ def scaled_learning_rate(
     """The learning rate for this batch size, and the sentence that tells the user what was done.
 
     ``linear`` is the linear scaling rule of Goyal et al. 2017 (arXiv:1706.02677), section 2.1; ``sqrt`` is the rule of
-    Krizhevsky 2014 (arXiv:1404.5997), section 5. ``none`` leaves the rate as it is: a learning rate in a config
+    Krizhevsky 2014 (arXiv:1404.5997). ``none`` leaves the rate as it is: a learning rate in a config
     belongs to the batch size beside it.
 
     Args:

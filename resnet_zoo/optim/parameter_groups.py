@@ -22,7 +22,7 @@ def is_norm_layer(module: nn.Module) -> bool:
 def split_parameters(module: nn.Module, decay_norm_and_bias: bool) -> list[dict[str, Any]]:
     """Parameter groups for a torch optimizer: those that weight decay touches, and those it does not.
 
-    Leaving norms and biases out is the practice of Goyal et al. 2017 (arXiv:1706.02677), section 5.3 (norms), and of
+    Leaving norms and biases out is the practice of Goyal et al. 2017 (arXiv:1706.02677), section 5.1 (norms), and of
     He et al. 2018 (arXiv:1812.01187), section 3.1 (norms and biases); the papers of the nets themselves decay all.
 
     Args:

@@ -175,7 +175,7 @@ class CosineSchedule(Schedule):
 class OneCycleSchedule(Schedule):
     """A straight line up, then half a cosine down, in shares of the whole training.
 
-    Smith 2018 (arXiv:1803.09820), section 4, without its momentum cycle. It is ``CosineSchedule`` with a warm-up that
+    Smith 2018 (arXiv:1803.09820), the 1cycle policy, without its momentum cycle. It is ``CosineSchedule`` with a warm-up that
     grows with the training; for a rise of a fixed length use that class.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -43,8 +44,8 @@ class StepSchedule(Schedule):
         super().__init__(Warmup(warmup_epochs, warmup_steps, warmup_start_factor), hold)
         if milestones is not None and milestone_steps is not None:
             raise InvalidValue(
-                f"milestones={milestones} and milestone_steps={milestone_steps} are both given. Give epochs or updates, "
-                "not both."
+                f"milestones={milestones} and milestone_steps={milestone_steps} are both given. "
+                "Give epochs or updates, not both."
             )
         if not milestones and not milestone_steps:
             raise InvalidValue(
@@ -93,5 +94,5 @@ def _check_increasing(name: str, values: Sequence[float]) -> None:
         raise InvalidValue(
             f"{name}={list(values)} contains a value that is not positive. Count from the start of training."
         )
-    if any(later <= earlier for earlier, later in zip(values, values[1:], strict=False)):
+    if any(later <= earlier for earlier, later in itertools.pairwise(values)):
         raise InvalidValue(f"{name}={list(values)} does not increase. List the points in order, each once.")

@@ -1,0 +1,22 @@
+"""The run directory, its files and their schema. Standard library only."""
+
+from resnet_zoo.runs.atomic import replacing, write_text_atomically
+from resnet_zoo.runs.directory import RunDirectory
+from resnet_zoo.runs.record import collect_record, read_record, update_record, write_record
+from resnet_zoo.runs.redact import redact, redact_arguments, redact_text
+from resnet_zoo.runs.results import EvaluationResult, InconsistentResult
+
+__all__ = [
+    "EvaluationResult",
+    "InconsistentResult",
+    "RunDirectory",
+    "collect_record",
+    "read_record",
+    "redact",
+    "redact_arguments",
+    "redact_text",
+    "replacing",
+    "update_record",
+    "write_record",
+    "write_text_atomically",
+]

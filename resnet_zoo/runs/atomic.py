@@ -1,0 +1,51 @@
+"""Files that are either the old one or the new one, never half of either, whatever happens while writing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+PART_SUFFIX = ".part"
+"""A file that ends so is an unfinished write of a process that is running or was killed."""
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path``; what is written there takes its place when the block ends without an error.
+
+    The content reaches the disk before the name changes, and the name before the block ends, so that a power cut
+    leaves one whole file. After an error the temporary file is removed and the old file is untouched.
+
+    Args:
+        path: the file to create or replace; its folder must exist.
+
+    Raises:
+        OSError: the folder is missing or not writable, or the disk is full.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{PART_SUFFIX}")
+    try:
+        yield temporary
+        _synchronise(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    _synchronise(path.parent)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write ``text`` as UTF-8 in place of ``path``; see ``replacing``."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _synchronise(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

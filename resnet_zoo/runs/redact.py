@@ -1,0 +1,63 @@
+"""Keep keys, tokens and passwords out of everything that is written down."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+REDACTED = "[redacted]"
+
+_SECRET_NAME = re.compile(
+    r"(^|[^a-z])((api|access|secret|private|auth|license)[_-]?key|key[_-]?id|tokens?|passwords?|passwd|passphrase"
+    r"|secrets?|credentials?)$",
+    re.IGNORECASE,
+)
+_URL_WITH_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
+_SHORTEST_SECRET = 8
+"""A shorter value of a secret variable is left alone: replacing "1" or "none" everywhere would hide what is no secret."""
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether an option, key or variable of this name holds a secret: ``WANDB_API_KEY``, ``--logger.token``."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def redact_text(text: str) -> str:
+    """``text`` without user names and passwords in URLs, and without the value of any secret environment variable."""
+    text = _URL_WITH_CREDENTIALS.sub(rf"\g<scheme>{REDACTED}@", text)
+    for name, value in os.environ.items():
+        if len(value) >= _SHORTEST_SECRET and is_secret_name(name):
+            text = text.replace(value, REDACTED)
+    return text
+
+
+def redact_arguments(arguments: Sequence[str]) -> list[str]:
+    """A command line whose secret options, ``--api_key VALUE`` and ``--api_key=VALUE``, have lost their value."""
+    clean: list[str] = []
+    after_secret_option = False
+    for argument in arguments:
+        name, equals, _ = argument.partition("=")
+        if after_secret_option and not argument.startswith("--"):
+            clean.append(REDACTED)
+        elif equals and is_secret_name(name):
+            clean.append(f"{name}={REDACTED}")
+        else:
+            clean.append(redact_text(argument))
+        after_secret_option = argument.startswith("-") and not equals and is_secret_name(argument)
+    return clean
+
+
+def redact(value: Any) -> Any:
+    """Plain nested data (mappings, lists, strings, numbers) with every secret replaced; the structure is kept."""
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, Mapping):
+        return {
+            key: REDACTED if isinstance(inner, str) and inner and is_secret_name(str(key)) else redact(inner)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redact(inner) for inner in value]
+    return value
