@@ -20,6 +20,10 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 STAMP = "resnet-zoo.json"
+PRINT_VERSIONS = """
+from importlib.metadata import version
+print("torch", version("torch"), "and torchvision", version("torchvision"))
+"""
 
 # What installers print, and what it means to the person in front of them.
 CAUSES = (
@@ -216,13 +220,10 @@ def check_torch(folder: Path) -> None:
     )
     if answer.returncode == 0:
         return
-    versions = "from importlib.metadata import version\nfor name in ('torch', 'torchvision'): print(name, version(name))"
-    found = subprocess.run(
-        [python, "-c", versions], capture_output=True, text=True, check=False
-    ).stdout.split("\n")
+    found = subprocess.run([python, "-c", PRINT_VERSIONS], capture_output=True, text=True, check=False).stdout
     reason = (answer.stderr.strip().splitlines() or ["no message"])[-1]
     raise Obstacle(
-        f"torch and torchvision do not work together here ({', '.join(filter(None, found)) or 'not installed'}): {reason}\n"
+        f"{found.strip() or 'torch and torchvision'} do not work together: {reason}\n"
         "Usually one of them is a CPU build and the other is not: both must come from the same index. Remove the\n"
         "environment with 'make clean', then name one index for both:\n"
         "make install INSTALL_ARGUMENTS='--index-url ADDRESS'"
