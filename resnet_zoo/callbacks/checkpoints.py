@@ -1,0 +1,144 @@
+"""When checkpoints are written: ``last.ckpt`` at every epoch's end, ``best.ckpt`` when validation improved."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch.distributed as dist
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from resnet_zoo.callbacks.non_finite import assert_finite
+from resnet_zoo.errors import InvalidValue
+
+
+@dataclass
+class CheckpointSettings:
+    """What is kept of a run.
+
+    Args:
+        monitor: the validation score that decides which epoch is best.
+        mode: whether the best is the largest or the smallest; by default the largest of ``val/top1`` and
+            ``val/top5``, the smallest of ``val/loss``.
+        every_n_epochs: how often ``last.ckpt`` is written, in epochs; the last epoch is always written.
+        every_n_minutes: in addition, how often within an epoch, in minutes; none by default.
+        keep_every_n_epochs: keep ``epoch-0010.ckpt`` and so on for good; none by default.
+    """
+
+    monitor: Literal["val/top1", "val/top5", "val/loss"] = "val/top1"
+    mode: Literal["max", "min"] | None = None
+    every_n_epochs: int = 1
+    every_n_minutes: float | None = None
+    keep_every_n_epochs: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("every_n_epochs", "every_n_minutes", "keep_every_n_epochs"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise InvalidValue(f"checkpoint.{name}={value:g} must be larger than 0.")
+
+
+class Checkpoints(Checkpoint):
+    """Writes ``last.ckpt`` and ``best.ckpt`` into ``directory``, which is set before training starts.
+
+    Args:
+        settings: what to keep, and when to write.
+    """
+
+    def __init__(self, settings: CheckpointSettings) -> None:
+        self.settings = settings
+        self.directory: Path | None = None
+        self.best_score: float | None = None
+        self.best_epoch: int | None = None
+        self._last_written = time.monotonic()
+        self._last_step = -1
+
+    @property
+    def last(self) -> Path:
+        """The newest state of the run."""
+        assert self.directory is not None
+        return self.directory / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The state after the epoch that validated best; not written where there is no validation."""
+        assert self.directory is not None
+        return self.directory / "best.ckpt"
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock of ``every_n_minutes``."""
+        self._last_written = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Write ``last.ckpt`` when the minutes are over and an update is complete."""
+        minutes = self.settings.every_n_minutes
+        if minutes is None or (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
+        if self._minutes_are_over(trainer, minutes):
+            self._save_last(trainer, pl_module)
+
+    def _minutes_are_over(self, trainer: Trainer, minutes: float) -> bool:
+        """Rank 0's clock decides for all ranks, at logging steps only, so that no step waits for it."""
+        if trainer.world_size == 1:
+            return time.monotonic() - self._last_written >= 60 * minutes
+        if trainer.global_step % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            return False
+        verdict = [time.monotonic() - self._last_written >= 60 * minutes]
+        dist.broadcast_object_list(verdict, src=0)
+        return verdict[0]
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remember and write the best epoch so far; NaN is never best."""
+        if trainer.state.fn != "fit" or trainer.sanity_checking:
+            return
+        score = trainer.callback_metrics.get(self.settings.monitor)
+        if score is None or not math.isfinite(score):
+            return
+        if self.best_score is None or self._is_better(float(score), self.best_score):
+            self.best_score, self.best_epoch = float(score), trainer.current_epoch
+            assert_finite(pl_module)
+            self._save(trainer, self.best)
+
+    def _is_better(self, score: float, than: float) -> bool:
+        mode = self.settings.mode or ("min" if self.settings.monitor == "val/loss" else "max")
+        return score < than if mode == "min" else score > than
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write ``last.ckpt``, and what is kept for good."""
+        epoch = trainer.current_epoch + 1
+        keep = self.settings.keep_every_n_epochs
+        if epoch % self.settings.every_n_epochs == 0:
+            self._save_last(trainer, pl_module)
+        if keep is not None and epoch % keep == 0:
+            assert self.directory is not None
+            self._save(trainer, self.directory / f"epoch-{epoch:04d}.ckpt")
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the final state, if it is not written yet."""
+        if trainer.global_step != self._last_step:
+            self._save_last(trainer, pl_module)
+
+    def _save_last(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert_finite(pl_module)
+        self._save(trainer, self.last)
+        self._last_written, self._last_step = time.monotonic(), trainer.global_step
+
+    def _save(self, trainer: Trainer, path: Path) -> None:
+        if not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            trainer.save_checkpoint(path)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run must know of the best epoch."""
+        return {"best_score": self.best_score, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
+
+

@@ -1,0 +1,268 @@
+"""The classifier: where a backbone, batches of images and exact counts meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.optim import SGD, Optimizer
+
+from resnet_zoo.data.batch import ImageBatch
+from resnet_zoo.errors import InvalidValue
+from resnet_zoo.metrics import Scores, TopKCounts
+from resnet_zoo.optim import ConstantSchedule, Position, Schedule, scaled_learning_rate, split_parameters
+
+OptimizerCallable = Callable[[Iterable[Any]], Optimizer]
+
+
+def default_optimizer(parameters: Iterable[Any]) -> SGD:
+    """SGD with the momentum and weight decay of He et al. 2015 (arXiv:1512.03385, section 3.4)."""
+    return SGD(parameters, lr=0.1, momentum=0.9, weight_decay=1e-4)
+
+
+class ImageClassifier(LightningModule):
+    """A backbone with a linear head, trained with cross-entropy and counted exactly.
+
+    The training step leaves its counts on the device; nothing is fetched, logged or synchronised inside it
+    (``callbacks.MetricsWriter`` fetches them every ``log_every_n_steps``).
+
+    Args:
+        backbone: images (b, c, h, w) to features (b, ``backbone.num_features``). In a config: a registered name,
+            ``resnet50``, a name with arguments, or an import path; ``resnet-zoo list`` shows the names.
+        num_classes: number of classes; in a config it comes from the data set.
+        optimizer: any ``torch.optim`` class; its learning rate belongs to the data's ``global_batch_size``.
+        lr_schedule: the learning rate over the run, declared in epochs, set before every update.
+        label_smoothing: share of the target spread evenly over all classes (Szegedy et al. 2015,
+            arXiv:1512.00567, section 7), in [0, 1).
+        decay_norm_and_bias: whether weight decay also applies to normalisation parameters and biases, as in He et
+            al. 2015; False leaves them out (Goyal et al. 2017, arXiv:1706.02677, section 5.3).
+        batch_size_rule: how the learning rate is scaled when ``global_batch_size`` differs from
+            ``reference_batch_size``: not at all, linearly (Goyal et al. 2017, section 2.1) or by the square root.
+        reference_batch_size: the batch size for which ``optimizer``'s learning rate is meant, for the rule.
+        channels_last: keep weights and images in the channels-last memory format.
+        compile: compile the backbone with ``torch.compile``, in place, so that checkpoint keys stay the same.
+        compile_mode: the mode of ``torch.compile``.
+
+    Raises:
+        InvalidValue: the backbone has no ``num_features``, or a value is outside its range.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        num_classes: int,
+        optimizer: OptimizerCallable = default_optimizer,
+        lr_schedule: Schedule | None = None,
+        label_smoothing: float = 0.0,
+        decay_norm_and_bias: bool = True,
+        batch_size_rule: Literal["none", "linear", "sqrt"] = "none",
+        reference_batch_size: int = 256,
+        channels_last: bool = True,
+        compile: bool = False,  # noqa: A002 - the key users know from torch
+        compile_mode: Literal["default", "reduce-overhead", "max-autotune"] = "default",
+    ) -> None:
+        super().__init__()
+        num_features = getattr(backbone, "num_features", None)
+        if not isinstance(num_features, int):
+            raise InvalidValue(
+                f"{type(backbone).__name__} has no whole number 'num_features', the length of the feature vector it "
+                "returns. See 'resnet-zoo check-backbone' and docs/plugins.md."
+            )
+        if num_classes < 2:
+            raise InvalidValue(f"num_classes={num_classes}: a classifier needs at least 2 classes.")
+        if not 0.0 <= label_smoothing < 1.0:
+            raise InvalidValue(f"label_smoothing={label_smoothing} is outside [0, 1).")
+        self.backbone = backbone
+        self.head = nn.Linear(num_features, num_classes)
+        self.num_classes = num_classes
+        self.optimizer_factory = optimizer
+        self.lr_schedule = lr_schedule or ConstantSchedule()
+        self.label_smoothing = label_smoothing
+        self.decay_norm_and_bias = decay_norm_and_bias
+        self.batch_size_rule: Literal["none", "linear", "sqrt"] = batch_size_rule
+        self.reference_batch_size = reference_batch_size
+        self.channels_last = channels_last
+        self.compile_backbone = compile
+        self.compile_mode = compile_mode
+        self.warm_up_released = False
+        self.train_counts = TopKCounts(num_classes)
+        self.eval_counts = TopKCounts(num_classes)
+        self.scores: dict[str, Scores] = {}
+        self._base_learning_rates: list[float] = []
+        self._loss_scale = 1.0
+        if channels_last:
+            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (b, c, h, w), normalised, to logits (b, num_classes)."""
+        images = images.to(self.head.weight.dtype)
+        if self.channels_last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        logits: Tensor = self.head(self.backbone(images))
+        return logits
+
+    def to(self, *args: Any, **kwargs: Any) -> ImageClassifier:
+        """As ``nn.Module.to``, except that normalisation layers stay in float32.
+
+        Running statistics move by a tenth of a difference that bfloat16 often cannot represent, so a net in
+        ``bf16-true`` would otherwise evaluate with statistics that stopped moving.
+        """
+        norms = [module for module in self.modules() if isinstance(module, _NormBase)]
+        kept = [{name: tensor.detach().clone() for name, tensor in _tensors(norm)} for norm in norms]
+        super().to(*args, **kwargs)
+        for norm, before in zip(norms, kept, strict=True):
+            for name, tensor in _tensors(norm):
+                if tensor.dtype != before[name].dtype:
+                    tensor.data = before[name].to(tensor.device)
+        return self
+
+    # Optimiser and learning rate
+
+    def configure_optimizers(self) -> Optimizer:
+        """One optimiser over the parameter groups; the learning rate is set by ``set_learning_rate``."""
+        groups = split_parameters(self, self.decay_norm_and_bias)
+        optimizer = self.optimizer_factory([{k: v for k, v in g.items() if k != "names"} for g in groups])
+        batch_size = self._data_setting("global_batch_size", self.reference_batch_size)
+        self._base_learning_rates = [
+            scaled_learning_rate(group["lr"], self.batch_size_rule, batch_size, self.reference_batch_size)[0]
+            for group in optimizer.param_groups
+        ]
+        return optimizer
+
+    def _data_setting(self, name: str, default: int) -> int:
+        datamodule = getattr(self._trainer, "datamodule", None)
+        return int(getattr(datamodule, name, default))
+
+    def position(self) -> Position:
+        """Where training stands, in updates."""
+        trainer = self.trainer
+        steps_per_epoch = self._steps_per_epoch()
+        limits = [trainer.max_steps] if trainer.max_steps >= 0 else []
+        if trainer.max_epochs is not None and trainer.max_epochs >= 0:
+            limits.append(trainer.max_epochs * steps_per_epoch)
+        return Position(trainer.global_step, steps_per_epoch, min(limits, default=steps_per_epoch))
+
+    def _steps_per_epoch(self) -> int:
+        updates = getattr(getattr(self.trainer, "datamodule", None), "num_updates_per_epoch", None)
+        batches = int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches
+        return max(1, min(updates(), batches) if callable(updates) and batches else batches)
+
+    def set_learning_rate(self) -> None:
+        """Set every group's learning rate for the update at hand: the config's rate times the schedule's factor.
+
+        The rate depends on nothing but the config and the number of updates made, so a resumed run and a changed
+        ``--model.optimizer.lr`` both get the rate that the config says.
+        """
+        factor = self.lr_schedule.factor(self.position(), self.warm_up_released)
+        for group, rate in zip(self._optimizer().param_groups, self._base_learning_rates, strict=True):
+            group["lr"] = rate * factor
+
+    def _optimizer(self) -> Optimizer:
+        optimizer = self.trainer.optimizers[0]
+        return optimizer
+
+    def learning_rate(self) -> float:
+        """The first group's learning rate of the current or last update."""
+        return float(self._optimizer().param_groups[0]["lr"])
+
+    def observe_train_error(self, error: float) -> None:
+        """End a schedule's hold (the paper's warm-up of ResNet-110) once the training error (%) is low enough."""
+        hold = getattr(self.lr_schedule, "hold", None)
+        if hold is not None and error < hold.train_error:
+            self.warm_up_released = True
+
+    # Training
+
+    def setup(self, stage: str) -> None:
+        """Compile the backbone, in place, when fitting."""
+        if stage == "fit" and self.compile_backbone:
+            self.backbone.compile(mode=self.compile_mode)
+
+    def on_train_start(self) -> None:
+        """Start the counts of the run; the loss scale is fixed for it."""
+        self.train_counts.reset()
+        self._loss_scale = float(self.trainer.world_size * self.trainer.accumulate_grad_batches)
+
+    def on_train_batch_start(self, batch: ImageBatch, batch_idx: int) -> None:
+        """Set the learning rate at the first micro-batch of every update."""
+        if batch_idx % self.trainer.accumulate_grad_batches == 0:
+            self.set_learning_rate()
+
+    def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
+        """Loss of one micro-batch, scaled so that the update is the mean over all its images.
+
+        A micro-batch of the last, shorter update may hold fewer images than its neighbours; summing its losses and
+        dividing by the update's own size gives each image the same weight, on any number of ranks.
+        """
+        logits = self(batch.images).float()
+        losses = F.cross_entropy(
+            logits, batch.labels, ignore_index=-1, reduction="none", label_smoothing=self.label_smoothing
+        )
+        self.train_counts.update(logits.detach(), batch.labels, losses.detach())
+        return losses.sum() * (self._loss_scale / batch.update_size)
+
+    # Evaluation
+
+    def on_validation_epoch_start(self) -> None:
+        """Begin counting."""
+        self.eval_counts.reset()
+
+    def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
+        """Count one batch; images that only pad it are labelled -1 and not counted."""
+        logits = self(batch.images).float()
+        losses = F.cross_entropy(logits, batch.labels, ignore_index=-1, reduction="none")
+        self.eval_counts.update(logits, batch.labels, losses)
+
+    def on_validation_epoch_end(self) -> None:
+        """Sum the counts over all ranks and publish the scores."""
+        self._publish("val")
+
+    on_test_epoch_start = on_validation_epoch_start
+    test_step = validation_step
+
+    def on_test_epoch_end(self) -> None:
+        """Sum the counts over all ranks and publish the scores."""
+        self._publish("test")
+
+    def _publish(self, split: str) -> None:
+        self.eval_counts.all_reduce()
+        scores = self.eval_counts.scores()
+        self.scores[split] = scores
+        named = {"loss": scores.loss, "top1": scores.top1, "top5": scores.top5}
+        values = {f"{split}/{name}": value for name, value in named.items() if value is not None}
+        self.log_dict(values, sync_dist=False, rank_zero_only=False)
+
+    def predict_step(self, batch: ImageBatch, batch_idx: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Indices (b,), labels (b,) and class probabilities (b, num_classes), float32."""
+        return batch.indices, batch.labels, self(batch.images).float().softmax(dim=1)
+
+    # Checkpoints: tensors and plain types only
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what rebuilds the model without its config: how the backbone was made, classes, the warm-up's flag."""
+        checkpoint["resnet_zoo"] = {
+            "backbone": getattr(self.backbone, "built_by", None),
+            "num_classes": self.num_classes,
+            "class_names": list(getattr(getattr(self._trainer, "datamodule", None), "class_names", ())),
+            "warm_up_released": self.warm_up_released,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another number of classes; take over the warm-up's flag."""
+        saved = checkpoint.get("resnet_zoo", {})
+        weight = checkpoint["state_dict"].get("head.weight")
+        if weight is not None and weight.shape[0] != self.num_classes:
+            raise InvalidValue(
+                f"the checkpoint's head has {weight.shape[0]} classes, the data has {self.num_classes}. "
+                "Evaluate it on data of the same classes, or start from its weights with --model.weights."
+            )
+        self.warm_up_released = bool(saved.get("warm_up_released", False))
+
+
+def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
+    return [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]

@@ -1,0 +1,150 @@
+"""From the words of a command line to one merged config and the options that stay on the command line.
+
+Two things happen before jsonargparse sees anything: all ``--config`` files are read and merged by us, so that every
+value keeps its file and line; and the short names of section 2 of the design (``resnet50``, ``ImageNet``) become the
+import paths that jsonargparse instantiates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from resnet_zoo.cli.config_files import Config, KeyPath, merge, read_config
+from resnet_zoo.cli.configs import find_config
+from resnet_zoo.errors import InvalidValue, UnknownName, UserMistake
+
+NamedKeys = dict[str, Callable[[str], str]]
+"""For each dotted key that takes a short name: the function from a name to its import path."""
+
+
+@dataclass
+class Arguments:
+    """What a command line asks for.
+
+    Attributes:
+        config: all config files merged, later ones over earlier ones.
+        config_names: the names of the config files, in order, without folder and ending.
+        options: everything else, in order, as ``--key=value`` words.
+    """
+
+    config: Config = field(default_factory=Config)
+    config_names: list[str] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
+
+    def words(self) -> list[str]:
+        """The command line for jsonargparse: the merged config first, so that every option overrides it."""
+        if not self.config.values:
+            return list(self.options)
+        return ["--config", yaml.safe_dump(self.config.values, sort_keys=False), *self.options]
+
+    def option(self, key: str) -> str | None:
+        """The last value given to ``--key`` on the command line."""
+        values = [word.partition("=")[2] for word in self.options if word.startswith(f"--{key}=")]
+        return values[-1] if values else None
+
+    def get(self, key: str) -> Any:
+        """The value of a dotted key: the command line's, else the merged config's, else None."""
+        option = self.option(key)
+        return option if option is not None else lookup(self.config.values, tuple(key.split(".")))
+
+
+def lookup(values: Any, path: KeyPath) -> Any:
+    """The value at a path of keys and list positions; None where there is none."""
+    for part in path:
+        if isinstance(values, dict):
+            values = values.get(part)
+        elif isinstance(values, list) and part.isdigit() and int(part) < len(values):
+            values = values[int(part)]
+        else:
+            return None
+    return values
+
+
+def parse_arguments(words: list[str], named_keys: NamedKeys) -> Arguments:
+    """Read and merge the config files, resolve short names, join options to ``--key=value``.
+
+    Raises:
+        UserMistake: a config cannot be found or read, or a short name is not known; the message has file and line.
+    """
+    arguments = Arguments()
+    for option in _joined(words):
+        key, _, value = option.partition("=")
+        if key in ("--config", "-c"):
+            if not value:
+                raise InvalidValue("--config needs the path or the name of a config file.")
+            path = find_config(value)
+            loaded = read_config(path, shown_as=value if path.as_posix() == value else path.as_posix())
+            for named_key, resolve in named_keys.items():
+                _resolve_in_config(loaded, tuple(named_key.split(".")), resolve)
+            arguments.config = merge(arguments.config, loaded)
+            arguments.config_names.append(path.stem)
+        else:
+            arguments.options.append(option)
+    for named_key, resolve in named_keys.items():
+        _resolve_in_options(arguments, named_key, resolve)
+    return arguments
+
+
+def _joined(words: list[str]) -> list[str]:
+    """``--key value`` as ``--key=value``; a flag and a lone word stay as they are."""
+    joined: list[str] = []
+    position = 0
+    while position < len(words):
+        word = words[position]
+        following = words[position + 1] if position + 1 < len(words) else None
+        takes_value = word.startswith("-") and "=" not in word and not _is_negative_number(word)
+        if takes_value and following is not None and (not following.startswith("-") or _is_negative_number(following)):
+            joined.append(f"{word}={following}")
+            position += 2
+        else:
+            joined.append(word)
+            position += 1
+    return joined
+
+
+def _is_negative_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return word.startswith("-")
+
+
+def _resolve_in_config(config: Config, path: KeyPath, resolve: Callable[[str], str]) -> None:
+    parent = lookup(config.values, path[:-1])
+    if not isinstance(parent, dict) or path[-1] not in parent:
+        return
+    value = parent[path[-1]]
+    if isinstance(value, str):
+        parent[path[-1]] = {"class_path": _resolved(resolve, value, config, path)}
+    elif isinstance(value, dict) and isinstance(value.get("class_path"), str):
+        value["class_path"] = _resolved(resolve, value["class_path"], config, (*path, "class_path"))
+
+
+def _resolved(resolve: Callable[[str], str], name: str, config: Config, path: KeyPath) -> str:
+    try:
+        return resolve(name)
+    except UnknownName as error:
+        raise UnknownName(f"{config.origin_of(path)}: {error}") from error
+    except UserMistake as error:
+        raise InvalidValue(f"{config.origin_of(path)}: {error}") from error
+
+
+def _resolve_in_options(arguments: Arguments, key: str, resolve: Callable[[str], str]) -> None:
+    for position, option in enumerate(arguments.options):
+        name, separator, value = option.partition("=")
+        if name not in (f"--{key}", f"--{key}.class_path") or not separator or value.lstrip().startswith("{"):
+            continue
+        class_path = resolve(value)
+        arguments.options[position] = f"--{key}={class_path}"
+        path = tuple(key.split("."))
+        configured = lookup(arguments.config.values, path)
+        if isinstance(configured, dict) and configured.get("class_path") != class_path:
+            configured.clear()
+            configured["class_path"] = class_path
+            for stale in [known for known in arguments.config.origins if known[: len(path)] == path]:
+                del arguments.config.origins[stale]

@@ -1,0 +1,89 @@
+"""Which process of how many this is, before any of them builds a model.
+
+Three ways lead to several processes: torchrun and SLURM start them all from outside, and Lightning, given
+``--trainer.devices 2`` alone, starts the others from the first. All ranks must agree on one run directory: ranks
+started from outside agree over a process group, Lightning's children find it in their environment.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.distributed as dist
+from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+
+RUN_DIR_VARIABLE = "RESNET_ZOO_RUN_DIR"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How this process was started.
+
+    Attributes:
+        launcher: who started the processes; "none" for a single one, or for the first of Lightning's own.
+        rank: this process's rank over all nodes.
+        world_size: number of processes over all nodes; 1 where Lightning will start the others itself.
+        local_world_size: number of processes on this node.
+    """
+
+    launcher: Literal["none", "torchrun", "slurm", "lightning"]
+    rank: int = 0
+    world_size: int = 1
+    local_world_size: int = 1
+
+    @property
+    def external(self) -> bool:
+        """Whether all ranks run already and can talk to each other."""
+        return self.launcher in ("torchrun", "slurm") and self.world_size > 1
+
+
+def detect() -> Launch:
+    """Read the launch from the environment that torchrun, SLURM or Lightning set."""
+    if TorchElasticEnvironment.detect():
+        size = int(os.environ["WORLD_SIZE"])
+        return Launch("torchrun", int(os.environ["RANK"]), size, int(os.environ.get("LOCAL_WORLD_SIZE", size)))
+    if SLURMEnvironment.detect() and int(os.environ.get("SLURM_NTASKS", "1")) > 1:
+        size, nodes = int(os.environ["SLURM_NTASKS"]), int(os.environ.get("SLURM_NNODES", "1"))
+        return Launch("slurm", int(os.environ["SLURM_PROCID"]), size, max(1, size // nodes))
+    if os.environ.get("LOCAL_RANK", "0") != "0" and RUN_DIR_VARIABLE in os.environ:
+        return Launch("lightning", int(os.environ["LOCAL_RANK"]))
+    return Launch("none")
+
+
+def trainer_defaults(launch: Launch) -> dict[str, Any]:
+    """Trainer settings that follow from how the processes were started: used where the config says nothing."""
+    if not launch.external:
+        return {}
+    return {
+        "devices": launch.local_world_size,
+        "num_nodes": max(1, launch.world_size // launch.local_world_size),
+        "strategy": "ddp",
+    }
+
+
+def connect(launch: Launch, accelerator: str) -> None:
+    """Start the process group of ranks launched from outside; Lightning finds it started and uses it."""
+    if not launch.external or dist.is_initialized():
+        return
+    if launch.launcher == "slurm":
+        environment = SLURMEnvironment()
+        os.environ.setdefault("MASTER_ADDR", environment.main_address)
+        os.environ.setdefault("MASTER_PORT", str(environment.main_port))
+    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
+    dist.init_process_group(
+        "cpu:gloo,cuda:nccl" if on_gpu else "gloo", rank=launch.rank, world_size=launch.world_size
+    )
+
+
+def agree(launch: Launch, value: str | None) -> str | None:
+    """Rank 0's value on every rank."""
+    if launch.external:
+        box = [value]
+        dist.broadcast_object_list(box, src=0)
+        return box[0]
+    if launch.launcher == "lightning":
+        return os.environ[RUN_DIR_VARIABLE]
+    return value

@@ -1,0 +1,78 @@
+"""Short names of configs and the command line, and the import paths behind them.
+
+``resnet50`` stands for ``resnet_zoo.backbones.resnet50`` and ``ImageNet`` for ``resnet_zoo.data.ImageNet``; a dotted
+path is taken as it is. Errors carry the nearest names.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from resnet_zoo import data, optim
+from resnet_zoo.cli.arguments import NamedKeys
+from resnet_zoo.errors import UnknownName, unknown_name
+from resnet_zoo.registry import registry
+
+_BACKBONES = "resnet_zoo.backbones."
+
+
+def backbone_path(name: str) -> str:
+    """The import path of a backbone: of a registered name, ``package/name``, or an import path.
+
+    Raises:
+        UnknownName: nothing of that name is registered, or nothing can be imported from that path.
+    """
+    return registry.resolve(name).import_path
+
+
+def data_path(name: str) -> str:
+    """The import path of a data module: ``ImageNet`` or an import path."""
+    return _class_path(name, "data set", "resnet_zoo.data", data, data.ImageDataModule)
+
+
+def schedule_path(name: str) -> str:
+    """The import path of a learning-rate schedule: ``CosineSchedule`` or an import path."""
+    return _class_path(name, "learning-rate schedule", "resnet_zoo.optim", optim, optim.Schedule)
+
+
+NAMED_KEYS: NamedKeys = {
+    "model.backbone": backbone_path,
+    "model.lr_schedule": schedule_path,
+    "data": data_path,
+}
+
+
+def _class_path(name: str, kind: str, package: str, module: Any, base: type) -> str:
+    offered = sorted(
+        key
+        for key in module.__all__
+        if isinstance(found := getattr(module, key), type) and issubclass(found, base) and found is not base
+    )
+    if name in offered:
+        return f"{package}.{name}"
+    if "." not in name:
+        raise unknown_name(kind, name, offered, f"Known: {', '.join(offered)}.")
+    path, _, last = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(path), last)
+    except (ImportError, AttributeError) as error:
+        raise UnknownName(f"no {kind} at {name!r}: {error}. Known: {', '.join(offered)}.") from error
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise UnknownName(f"{name!r} is no {kind}: it is not a subclass of {package}.{base.__name__}.")
+    return name
+
+
+def short_names(values: Any) -> Any:
+    """A resolved config with import paths of ours turned back into the names that users write."""
+    if isinstance(values, dict):
+        return {key: short_names(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [short_names(value) for value in values]
+    if isinstance(values, str):
+        for package, module in (("resnet_zoo.data.", data), ("resnet_zoo.optim.", optim)):
+            last = values.rpartition(".")[2]
+            if values.startswith(package) and last in module.__all__:
+                return last
+        return values.removeprefix(_BACKBONES)
+    return values

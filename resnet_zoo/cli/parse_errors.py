@@ -1,0 +1,158 @@
+"""Turning jsonargparse's messages into ours: which key, in which file and line, what is allowed, what was meant.
+
+jsonargparse stays the judge of what is valid; here its verdict is only explained. A message that matches none of the
+known forms is passed on as it is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from jsonargparse import ArgumentParser
+
+from resnet_zoo.cli.arguments import Arguments, lookup
+from resnet_zoo.cli.config_files import KeyPath
+from resnet_zoo.errors import InvalidValue, UnknownName, UserMistake, nearest_names
+
+_UNKNOWN_ARGUMENT = re.compile(r"^Option '(?P<key>[^']+)' is not accepted")
+_UNKNOWN_KEY = re.compile(r"does not accept option '(?P<key>[^']+)'")
+_UNRECOGNIZED = re.compile(r"unrecognized arguments: (?P<words>.*)", re.DOTALL)
+_INVALID = re.compile(r'Parser key "(?P<key>[^"]+)":\s*(?P<reason>.*)', re.DOTALL)
+_REQUIRED = re.compile(r'(?:Key|Option|option) ["\'](?P<key>[^"\']+)["\'] is required')
+_EXPECTED = re.compile(r"Expected an? (?P<type>.+?)(?:: .*)?$", re.MULTILINE)
+_GIVEN = re.compile(r"Given value: (?P<value>.*)", re.DOTALL)
+
+
+def explain(message: str, arguments: Arguments, known_keys: Iterable[str]) -> UserMistake:
+    """The error to show for one of jsonargparse's messages.
+
+    Args:
+        message: what jsonargparse said.
+        arguments: the merged config and the options it was said about.
+        known_keys: every dotted key that the parser accepts.
+    """
+    known = sorted(set(known_keys))
+    if match := _UNKNOWN_ARGUMENT.search(message):
+        return _unknown_argument(match["key"], arguments)
+    if match := _UNKNOWN_KEY.search(message):
+        return _unknown_key(match["key"], arguments, known)
+    if match := _UNRECOGNIZED.search(message):
+        return _unrecognized(match["words"], known)
+    if match := _INVALID.search(message):
+        return _invalid_value(match["key"], match["reason"], arguments)
+    if match := _REQUIRED.search(message):
+        return InvalidValue(f"'{match['key']}' is not set. Give it in a config or as --{match['key']} VALUE.")
+    return InvalidValue(message.strip())
+
+
+def _unknown_argument(key: str, arguments: Arguments) -> UserMistake:
+    """An argument that a class (backbone, data set, callback) does not have."""
+    key = key.rpartition(".")[2]
+    for option in arguments.options:
+        name = option.partition("=")[0].removeprefix("--")
+        if name.rpartition(".")[2] == key:
+            owner = name.rpartition(".")[0].removesuffix(".init_args")
+            return _no_such_key("--" + name, key, _class_of(arguments, tuple(owner.split("."))), "command line")
+    for path in arguments.config.paths_ending_in(key):
+        if len(path) >= 2 and path[-2] in ("init_args", "dict_kwargs"):
+            shown = ".".join(path[:-2] + path[-1:])
+            where = str(arguments.config.origin_of(path))
+            return _no_such_key(shown, key, _class_of(arguments, path[:-2]), where)
+    return UnknownName(f"unknown argument {key!r}.")
+
+
+def _class_of(arguments: Arguments, path: KeyPath) -> str | None:
+    option = arguments.option(".".join(path))
+    configured = lookup(arguments.config.values, path)
+    if option is not None:
+        return option
+    return configured.get("class_path") if isinstance(configured, dict) else None
+
+
+def _no_such_key(shown: str, key: str, class_path: str | None, where: str) -> UserMistake:
+    allowed = accepted_arguments(class_path) if class_path else []
+    short = (class_path or "").rpartition(".")[2]
+    message = f"{where}: unknown key {shown!r}."
+    nearest = nearest_names(key, allowed, count=1)
+    if nearest:
+        message += f" Did you mean {nearest[0]!r}?"
+    if allowed:
+        message += f" {short} accepts: {', '.join(allowed)}."
+    elif class_path:
+        message += f" {short} accepts no arguments."
+    return UnknownName(message)
+
+
+def accepted_arguments(class_path: str) -> list[str]:
+    """The names of the arguments of the class or function at an import path, those of its base classes included."""
+    parser = ArgumentParser(exit_on_error=False)
+    try:
+        module, _, name = class_path.rpartition(".")
+        component: Any = getattr(importlib.import_module(module), name)
+        add = parser.add_class_arguments if isinstance(component, type) else parser.add_function_arguments
+        return [name.partition(".")[0] for name in add(component, None, fail_untyped=False)]
+    except Exception:  # an error message must not fail over its own decoration
+        return []
+
+
+def _unknown_key(key: str, arguments: Arguments, known: list[str]) -> UserMistake:
+    """A key of a config that no group has; ``key`` may run on below the part that is wrong."""
+    parts = key.split(".")
+    prefixes = {".".join(name.split(".")[:length]) for name in known for length in range(1, name.count(".") + 2)}
+    wrong = next((n for n in range(1, len(parts) + 1) if ".".join(parts[:n]) not in prefixes), len(parts))
+    path = tuple(parts[:wrong])
+    where = arguments.config.origin_of(path) if path in arguments.config.origins else None
+    shown = ".".join(path)
+    return UnknownName(f"{where or 'command line'}: unknown key {shown!r}.{_did_you_mean(path, prefixes)}")
+
+
+def _did_you_mean(path: KeyPath, prefixes: set[str]) -> str:
+    siblings = {p for p in prefixes if p.count(".") == len(path) - 1 and p.split(".")[:-1] == list(path[:-1])}
+    by_last_part = {name.rpartition(".")[2]: name for name in siblings}
+    nearest = nearest_names(path[-1], by_last_part, count=1)
+    if nearest:
+        return f" Did you mean {by_last_part[nearest[0]]!r}?"
+    elsewhere = sorted(p for p in prefixes if p.rpartition(".")[2] == path[-1])
+    if elsewhere:
+        return f" Did you mean {elsewhere[0]!r}?"
+    group = ".".join(path[:-1])
+    return f" Keys of {group!r}: {', '.join(sorted(by_last_part))}." if group and by_last_part else (
+        f" Known: {', '.join(sorted(siblings))}." if siblings else ""
+    )
+
+
+def _unrecognized(words: str, known: list[str]) -> UserMistake:
+    first = words.split()[0] if words.split() else words
+    key = first.partition("=")[0].lstrip("-")
+    if not first.startswith("-"):
+        return InvalidValue(f"command line: {first!r} is no option. Options are written --key value.")
+    prefixes = {".".join(name.split(".")[:length]) for name in known for length in range(1, name.count(".") + 2)}
+    suggestion = _did_you_mean(tuple(key.split(".")), prefixes)
+    return UnknownName(f"command line: unknown key {'--' + key!r}.{suggestion}")
+
+
+def _invalid_value(key: str, reason: str, arguments: Arguments) -> UserMistake:
+    path = tuple(key.split("."))
+    given = _GIVEN.search(reason)
+    if arguments.option(key) is not None:
+        where = "command line"
+    else:
+        where = str(arguments.config.origin_of(path) or "command line")
+    if "Option '" in reason and (inner := _UNKNOWN_ARGUMENT.search(reason[reason.index("Option '") :])):
+        return _unknown_argument(inner["key"], arguments)
+    expected = list(dict.fromkeys(_readable_type(match["type"]) for match in _EXPECTED.finditer(reason)))
+    if not expected:
+        return InvalidValue(f"{where}: {key!r}: {' '.join(reason.split())}")
+    value = given["value"].strip() if given else arguments.get(key)
+    return InvalidValue(f"{where}: {key!r} cannot be {value!r}. Allowed: {' or '.join(expected)}.")
+
+
+def _readable_type(text: str) -> str:
+    if match := re.fullmatch(r"<class '(?:.*\.)?(?P<name>[^'.]+)'>", text.strip()):
+        return {"NoneType": "null", "bool": "true or false", "str": "text"}.get(match["name"], match["name"])
+    if match := re.fullmatch(r"typing\.Literal\[(?P<options>.*)\]", text.strip()):
+        return f"one of {match['options']}"
+    return text.strip()

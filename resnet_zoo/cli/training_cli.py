@@ -1,0 +1,218 @@
+"""LightningCLI with its traps closed: one parser, our messages, our defaults, one owner for every run directory."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Literal, NoReturn
+
+import yaml
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from resnet_zoo.callbacks import (
+    CheckpointSettings,
+    Checkpoints,
+    MetricsWriter,
+    TrainingClock,
+    default_progress_bar,
+)
+from resnet_zoo.callbacks.checkpoint_io import AtomicCheckpointIO
+from resnet_zoo.classifier import ImageClassifier
+from resnet_zoo.cli.arguments import Arguments
+from resnet_zoo.cli.launch import Launch, trainer_defaults
+from resnet_zoo.cli.names import short_names
+from resnet_zoo.cli.parse_errors import explain
+from resnet_zoo.data import ImageDataModule
+from resnet_zoo.errors import InvalidValue, UserMistake
+from resnet_zoo.loggers import WandbSettings
+from resnet_zoo.registry import registry
+
+_OWNED_TRAINER_KEYS = {
+    "logger": "Choose with the top-level key 'logger' (wandb, tensorboard or none); metrics.csv is always written.",
+    "default_root_dir": "Choose the run directory with the top-level key 'run_dir'.",
+    "use_distributed_sampler": "The data module splits its samples over the ranks exactly; Lightning's sampler would not.",
+    "enable_checkpointing": "Checkpoints are set with the top-level key 'checkpoint'.",
+    "reload_dataloaders_every_n_epochs": "The loaders reshuffle every epoch by themselves.",
+}
+
+
+class ParseRefused(SystemExit):
+    """Carries our explanation past jsonargparse's own error handling, which catches every ordinary exception."""
+
+    def __init__(self, mistake: UserMistake) -> None:
+        super().__init__(2)
+        self.mistake = mistake
+
+
+class _Parser(LightningArgumentParser):
+    """Raises an explained mistake where jsonargparse would print its usage."""
+
+    arguments: Arguments = Arguments()
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        known = [action.dest for action in self._actions if action.dest != "help"]
+        raise ParseRefused(explain(str(ex or message), self.arguments, known)) from ex
+
+
+class TrainingCLI(LightningCLI):
+    """Parses the arguments of a training command and builds data, model and trainer from them.
+
+    Args:
+        command: fit, validate, test or predict.
+        arguments: the merged config and the remaining options.
+        launch: how this process was started.
+        build: whether to build anything; without, only the parsed config is of interest.
+    """
+
+    datamodule: ImageDataModule
+    model: ImageClassifier
+    trainer: Trainer
+
+    def __init__(self, command: str, arguments: Arguments, launch: Launch, build: bool = True) -> None:
+        self.command = command
+        self.arguments = arguments
+        self.launch = launch
+        self._build = build
+        super().__init__(
+            ImageClassifier,
+            ImageDataModule,
+            subclass_mode_data=True,
+            save_config_callback=None,
+            seed_everything_default=0,
+            parser_class=_Parser,
+            parser_kwargs={
+                "prog": f"resnet-zoo {command}",
+                "description": _DESCRIPTIONS[command],
+                "allow_abbrev": False,
+            },
+            trainer_defaults={
+                "num_sanity_val_steps": 0,
+                "enable_model_summary": False,
+                "use_distributed_sampler": False,
+                "logger": False,
+                **trainer_defaults(launch),
+            },
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            args=arguments.words(),
+            run=False,
+        )
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The keys that belong to no class of the framework: the run and what is written about it."""
+        assert isinstance(parser, _Parser)
+        parser.arguments = self.arguments
+        parser.add_argument(
+            "--run_dir",
+            type=str | None,
+            default=None,
+            help="Folder of this run; by default runs/<config name>/<next number>.",
+        )
+        parser.add_argument(
+            "--resume",
+            type=Literal["auto"] | None,
+            default=None,
+            help="auto: continue the newest checkpoint of run_dir, or start afresh if there is none.",
+        )
+        parser.add_argument(
+            "--ckpt_path",
+            type=str | None,
+            default=None,
+            help="Checkpoint to continue (fit) or to evaluate: a path, or 'best' or 'last' of run_dir.",
+        )
+        parser.add_argument(
+            "--logger",
+            type=Literal["wandb", "tensorboard", "none"],
+            default="wandb",
+            help="Where metrics go besides metrics.csv.",
+        )
+        parser.add_class_arguments(WandbSettings, "wandb")
+        parser.add_class_arguments(CheckpointSettings, "checkpoint")
+        parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse our words, whatever ``sys.argv`` holds."""
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        """Nothing: a checkpoint's hyper-parameters never override the config or the command line."""
+
+    def before_instantiate_classes(self) -> None:
+        """Refuse trainer settings that would work against what every run has."""
+        for key, advice in _OWNED_TRAINER_KEYS.items():
+            if key in self.arguments.config.values.get("trainer", {}) or self.arguments.option(f"trainer.{key}"):
+                raise InvalidValue(f"{self.where(f'trainer.{key}')}: 'trainer.{key}' cannot be set. {advice}")
+
+    def where(self, key: str) -> str:
+        """Where a key was set, for messages: a file and line, or the command line."""
+        if self.arguments.option(key) is not None:
+            return "command line"
+        return str(self.arguments.config.origin_of(tuple(key.split("."))) or "command line")
+
+    def instantiate_classes(self) -> None:
+        """Build data, model and trainer, in this order, so that bad input fails before anything is written."""
+        if not self._build:
+            return
+        self.config_init = self.parser.instantiate_classes(self.config)
+        self.datamodule, self.model = self.config_init.data, self.config_init.model
+        if self.datamodule.seed is None and isinstance(self.config.seed_everything, int):
+            self.datamodule.seed = self.config.seed_everything
+        self._note_how_the_backbone_was_built()
+        self.checkpoints = Checkpoints(self.config_init.checkpoint)
+        self.clock = TrainingClock()
+        self.trainer = self.instantiate_trainer()
+
+    def _note_how_the_backbone_was_built(self) -> None:
+        """A builder given by import path records nothing itself; the config knows."""
+        configured = self.config.model.backbone
+        if getattr(self.model.backbone, "built_by", None) is None:
+            arguments = configured.get("init_args")
+            self.model.backbone.built_by = {  # type: ignore[assignment]
+                "name": configured.class_path,
+                "arguments": arguments.as_dict() if arguments else {},
+            }
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """The trainer, with the callbacks that every run has beside the config's own."""
+        settings = self.config_init.trainer.as_dict()
+        shown = settings["enable_progress_bar"] is not False
+        ours = [self.clock, MetricsWriter(), self.checkpoints]
+        if shown:
+            ours.append(default_progress_bar(sys.stderr.isatty()))
+        settings["callbacks"] = [*_as_list(settings.get("callbacks")), *ours]
+        settings["plugins"] = [*_as_list(settings.get("plugins")), AtomicCheckpointIO()]
+        return Trainer(**settings)
+
+    def resolved_config(self) -> str:
+        """The whole config as YAML, every default included; it runs again as it is."""
+        text = self.parser.dump(self.config, skip_link_targets=True, skip_none=False)
+        values = short_names(yaml.safe_load(text))
+        for key in ("resume", "ckpt_path", "run_dir"):  # of this start, not of the experiment
+            values.pop(key, None)
+        for key in _OWNED_TRAINER_KEYS:
+            values["trainer"].pop(key, None)
+        return yaml.safe_dump(values, sort_keys=False)
+
+    def backbone_provenance(self) -> dict[str, Any]:
+        """Name, package, version and module of the backbone, with the arguments it was built with."""
+        built_by: dict[str, Any] = self.model.backbone.built_by  # type: ignore[assignment]
+        return {**registry.resolve(built_by["name"]).provenance(), "arguments": built_by["arguments"]}
+
+
+_DESCRIPTIONS = {
+    "fit": "Train a classifier. Example: resnet-zoo fit --config quickstart --trainer.max_epochs 3",
+    "validate": "Score a checkpoint on the validation split. Example: resnet-zoo validate --config "
+    "runs/quickstart/1/config.yaml --ckpt_path runs/quickstart/1/checkpoints/best.ckpt",
+    "test": "Score a checkpoint on the test split. Example: resnet-zoo test --config runs/quickstart/1/config.yaml "
+    "--ckpt_path runs/quickstart/1/checkpoints/best.ckpt",
+    "predict": "Write the five likeliest classes of every image to predictions.csv. Example: resnet-zoo predict "
+    "--config runs/quickstart/1/config.yaml --ckpt_path runs/quickstart/1/checkpoints/best.ckpt",
+}
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+

@@ -1,0 +1,46 @@
+"""The ledger of an evaluation: which images were counted, and how often."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+class SampleLedger:
+    """Counts every image of a split by its index, over all ranks.
+
+    That an evaluation covered each image exactly once is thereby observed, not assumed. ``record`` does not wait for
+    the device.
+
+    Args:
+        num_samples: number of images in the split.
+    """
+
+    def __init__(self, num_samples: int) -> None:
+        assert num_samples >= 0
+        self.num_samples = num_samples
+        self._times_seen = torch.zeros(num_samples + 1, dtype=torch.int32)  # the last place collects the padding
+
+    def record(self, indices: Tensor) -> None:
+        """Note one batch: indices (b,) int64, negative for images that only pad the batch."""
+        if self._times_seen.device != indices.device:
+            self._times_seen = self._times_seen.to(indices.device)
+        places = torch.where(indices < 0, self.num_samples, indices)
+        self._times_seen.index_add_(0, places, torch.ones_like(places, dtype=torch.int32))
+
+    def all_reduce(self) -> None:
+        """Add the counts of all ranks; every rank must call it, once."""
+        if dist.is_available() and dist.is_initialized():
+            if self._times_seen.device.type == "cpu" and "cpu" not in str(dist.get_backend_config()):
+                self._times_seen = self._times_seen.to(torch.accelerator.current_accelerator())
+            dist.all_reduce(self._times_seen, op=dist.ReduceOp.SUM)
+
+    @property
+    def duplicates(self) -> int:
+        """How many countings were one too many."""
+        return int((self._times_seen[:-1] - 1).clamp(min=0).sum())
+
+    def missing(self) -> list[int]:
+        """Indices of images that were never counted."""
+        return torch.nonzero(self._times_seen[:-1] == 0).flatten().tolist()
