@@ -1,0 +1,57 @@
+"""The loggers that every run has."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+
+from resnet_zoo.errors import InvalidValue
+from resnet_zoo.loggers.metrics_csv import MetricsCSV
+from resnet_zoo.loggers.wandb import WandbSettings, wandb_logger
+from resnet_zoo.runs import RunDirectory
+
+LoggerName = Literal["wandb", "tensorboard", "none"]
+
+
+def default_loggers(
+    run_directory: RunDirectory,
+    logger: LoggerName = "wandb",
+    wandb: WandbSettings | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> list[Logger]:
+    """The CSV table, always and first, and the service that the user chose.
+
+    Args:
+        run_directory: the run's folder, which owns all files of all loggers.
+        logger: "wandb", "tensorboard" (needs the extra of that name) or "none" for the CSV table alone.
+        wandb: how the run appears at W&B.
+        config: the resolved configuration, nested, for W&B.
+
+    Raises:
+        InvalidValue: the name is unknown, TensorBoard is not installed, or W&B is to be online without a key.
+    """
+    loggers: list[Logger] = [MetricsCSV(run_directory)]
+    if logger == "wandb":
+        at_wandb = wandb_logger(run_directory, wandb or WandbSettings(), config)
+        loggers += [at_wandb] if at_wandb is not None else []
+    elif logger == "tensorboard":
+        loggers.append(_tensorboard_logger(run_directory))
+    elif logger != "none":
+        raise InvalidValue(
+            f"no logger named {logger!r}. Use 'wandb', 'tensorboard' or 'none'; metrics.csv is always there."
+        )
+    return loggers
+
+
+def _tensorboard_logger(run_directory: RunDirectory) -> TensorBoardLogger:
+    if not any(importlib.util.find_spec(name) for name in ("tensorboard", "tensorboardX")):
+        raise InvalidValue(
+            "logger 'tensorboard' needs the package tensorboard, which is not installed. "
+            "Install it with pip install 'resnet-zoo[tensorboard]', or use 'wandb' or 'none'."
+        )
+    return TensorBoardLogger(
+        save_dir=str(run_directory.path), name="tensorboard", version="", default_hp_metric=False
+    )

@@ -1,0 +1,134 @@
+"""``metrics.csv``: every logged number of a run in one plain table, whatever other services do or fail to do."""
+
+from __future__ import annotations
+
+import csv
+import io
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
+
+from resnet_zoo.runs import RunDirectory, write_text_atomically
+
+FIRST_COLUMNS = ("step", "epoch")
+
+
+class MetricsCSV(Logger):
+    """Writes a row per logged moment: ``step``, ``epoch``, then one column a metric in order of appearance.
+
+    Each row goes to the file at once, so that a killed process loses at most the row it was writing. A metric that
+    was not seen before adds a column, for which the whole file is replaced atomically. With a file already there, as
+    on resume, rows are added below its own. Only rank 0 writes.
+
+    Args:
+        run_directory: the run that owns the file. Nothing is created before the first row.
+    """
+
+    def __init__(self, run_directory: RunDirectory) -> None:
+        super().__init__()
+        self.run_directory = run_directory
+        self._columns: list[str] = []
+        self._file: TextIO | None = None
+
+    @property
+    def name(self) -> str:
+        """The logger's name."""
+        return "csv"
+
+    @property
+    def version(self) -> str:
+        """The run directory's own name."""
+        return self.run_directory.path.name
+
+    @property
+    def save_dir(self) -> str:
+        """The run directory, where Lightning puts what it writes on its own."""
+        return str(self.run_directory.path)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """Nothing to do: ``config.yaml`` beside the table holds them."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Write one row.
+
+        Args:
+            metrics: name -> number or scalar tensor.
+            step: optimizer updates made so far.
+        """
+        row = {"step": step, **{name: _number(value) for name, value in metrics.items()}}
+        file = self._file if self._file is not None else self._open()
+        new_columns = [name for name in (*FIRST_COLUMNS, *row) if name not in self._columns]
+        if new_columns:
+            file = self._add_columns(list(dict.fromkeys(new_columns)))
+        file.write(_line([row.get(name) for name in self._columns]))
+        file.flush()
+
+    @rank_zero_only
+    def keep_rows_up_to(self, step: int) -> int:
+        """Drop the rows of updates after ``step``, which a resumed run is about to make again.
+
+        Returns:
+            How many rows were dropped.
+        """
+        rows = self._read()
+        kept = [row for row in rows if not row["step"] or int(row["step"]) <= step]
+        if len(kept) < len(rows):
+            self._rewrite(kept)
+        return len(rows) - len(kept)
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Close the file; a later row opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _open(self) -> TextIO:
+        """Open the table for appending, after a look at what an earlier process left."""
+        path = self.run_directory.metrics
+        if path.exists():
+            with path.open("r+", encoding="utf-8", newline="") as file:
+                text = file.read()
+                whole_rows = text[: text.rfind("\n") + 1]
+                if whole_rows != text:
+                    # The process died in the middle of a row; the next one must not continue it.
+                    file.truncate(len(whole_rows.encode()))
+            self._columns = next(csv.reader(io.StringIO(whole_rows)), [])
+        self._file = path.open("a", encoding="utf-8", newline="")
+        return self._file
+
+    def _add_columns(self, names: Sequence[str]) -> TextIO:
+        rows = self._read()
+        self._columns += names
+        return self._rewrite(rows)
+
+    def _read(self) -> list[dict[str, str]]:
+        if self._file is None:
+            self._open()
+        with self.run_directory.metrics.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def _rewrite(self, rows: Sequence[Mapping[str, str]]) -> TextIO:
+        """Replace the file by the header and these rows, and open the new one."""
+        lines = [self._columns, *([row.get(name) for name in self._columns] for row in rows)]
+        self.finalize("rewrite")
+        write_text_atomically(self.run_directory.metrics, "".join(_line(line) for line in lines))
+        return self._open()
+
+
+def _number(value: Any) -> float | int:
+    """A plain number that prints with all its digits."""
+    number: float | int = value.item() if hasattr(value, "item") else value
+    return number
+
+
+def _line(values: Sequence[Any]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(values)
+    return buffer.getvalue()
