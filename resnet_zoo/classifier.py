@@ -14,8 +14,10 @@ from torch.optim import SGD, Optimizer
 
 from resnet_zoo.data.batch import ImageBatch
 from resnet_zoo.errors import InvalidValue
-from resnet_zoo.metrics import Scores, TopKCounts
+from resnet_zoo.ledger import SampleLedger
+from resnet_zoo.metrics import TOP_K, Scores, TopKCounts
 from resnet_zoo.optim import ConstantSchedule, Position, Schedule, scaled_learning_rate, split_parameters
+from resnet_zoo.weights import load_into
 
 OptimizerCallable = Callable[[Iterable[Any]], Optimizer]
 
@@ -47,6 +49,7 @@ class ImageClassifier(LightningModule):
         channels_last: keep weights and images in the channels-last memory format.
         compile: compile the backbone with ``torch.compile``, in place, so that checkpoint keys stay the same.
         compile_mode: the mode of ``torch.compile``.
+        weights: file of weights to start from: a checkpoint of ours, a torchvision state dict, or safetensors.
 
     Raises:
         InvalidValue: the backbone has no ``num_features``, or a value is outside its range.
@@ -65,6 +68,7 @@ class ImageClassifier(LightningModule):
         channels_last: bool = True,
         compile: bool = False,  # noqa: A002 - the key users know from torch
         compile_mode: Literal["default", "reduce-overhead", "max-autotune"] = "default",
+        weights: str | None = None,
     ) -> None:
         super().__init__()
         num_features = getattr(backbone, "num_features", None)
@@ -92,9 +96,12 @@ class ImageClassifier(LightningModule):
         self.warm_up_released = False
         self.train_counts = TopKCounts(num_classes)
         self.eval_counts = TopKCounts(num_classes)
+        self.ledger: SampleLedger | None = None
         self.scores: dict[str, Scores] = {}
         self._base_learning_rates: list[float] = []
         self._loss_scale = 1.0
+        if weights is not None:
+            load_into(self, weights)
         if channels_last:
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -209,21 +216,31 @@ class ImageClassifier(LightningModule):
     # Evaluation
 
     def on_validation_epoch_start(self) -> None:
-        """Begin counting."""
+        """Begin counting the validation split."""
+        self._begin("val")
+
+    def on_test_epoch_start(self) -> None:
+        """Begin counting the test split."""
+        self._begin("test")
+
+    def _begin(self, split: str) -> None:
         self.eval_counts.reset()
+        num_samples = getattr(getattr(self.trainer, "datamodule", None), "num_samples", {}).get(split)
+        self.ledger = None if num_samples is None else SampleLedger(num_samples)
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
         """Count one batch; images that only pad it are labelled -1 and not counted."""
         logits = self(batch.images).float()
         losses = F.cross_entropy(logits, batch.labels, ignore_index=-1, reduction="none")
         self.eval_counts.update(logits, batch.labels, losses)
+        if self.ledger is not None:
+            self.ledger.record(batch.indices)
+
+    test_step = validation_step
 
     def on_validation_epoch_end(self) -> None:
         """Sum the counts over all ranks and publish the scores."""
         self._publish("val")
-
-    on_test_epoch_start = on_validation_epoch_start
-    test_step = validation_step
 
     def on_test_epoch_end(self) -> None:
         """Sum the counts over all ranks and publish the scores."""
@@ -231,15 +248,23 @@ class ImageClassifier(LightningModule):
 
     def _publish(self, split: str) -> None:
         self.eval_counts.all_reduce()
+        if self.ledger is not None:
+            self.ledger.all_reduce()
         scores = self.eval_counts.scores()
         self.scores[split] = scores
         named = {"loss": scores.loss, "top1": scores.top1, "top5": scores.top5}
         values = {f"{split}/{name}": value for name, value in named.items() if value is not None}
         self.log_dict(values, sync_dist=False, rank_zero_only=False)
 
-    def predict_step(self, batch: ImageBatch, batch_idx: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Indices (b,), labels (b,) and class probabilities (b, num_classes), float32."""
-        return batch.indices, batch.labels, self(batch.images).float().softmax(dim=1)
+    def predict_step(self, batch: ImageBatch, batch_idx: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The likeliest classes of one batch, at most five.
+
+        Returns:
+            indices (b,), labels (b,), probabilities (b, k) in falling order and their classes (b, k), on the CPU.
+        """
+        probabilities = self(batch.images).float().softmax(dim=1)
+        values, classes = probabilities.topk(min(TOP_K, self.num_classes), dim=1)
+        return batch.indices.cpu(), batch.labels.cpu(), values.cpu(), classes.cpu()
 
     # Checkpoints: tensors and plain types only
 

@@ -1,0 +1,57 @@
+"""predict: one CSV for a whole split, however many ranks worked on it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from resnet_zoo.cli.training_cli import TrainingCLI
+from resnet_zoo.runs import RunDirectory, write_text_atomically
+
+FILE_NAME = "predictions.csv"
+
+
+def write_predictions(cli: TrainingCLI, checkpoint: Path | None, directory: RunDirectory) -> None:
+    """Write ``predictions.csv``: path, label where known, and the likeliest classes with their probabilities.
+
+    Rows stand in the order of the data set, one per image.
+    """
+    batches = cli.trainer.predict(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True) or []
+    columns = [torch.cat(parts) for parts in zip(*batches, strict=True)] if batches else []  # type: ignore[arg-type]
+    everything = _from_all_ranks(columns)
+    if not cli.trainer.is_global_zero:
+        return
+    indices, labels, values, classes = (torch.cat(parts) for parts in zip(*everything, strict=True))
+    order = indices.argsort()
+    order = order[indices[order] >= 0]
+    names = cli.datamodule.class_names
+    text = io.StringIO()
+    rows = csv.writer(text)
+    ranks = range(1, values.shape[1] + 1)
+    rows.writerow(["path", "label", *(f"{what}_{rank}" for rank in ranks for what in ("class", "probability"))])
+    for row in order.tolist():
+        label = int(labels[row])
+        likeliest = zip(classes[row].tolist(), values[row].tolist(), strict=True)
+        rows.writerow(
+            [
+                cli.datamodule.sample_name(int(indices[row])),
+                names[label] if label >= 0 else "",
+                *(cell for k, p in likeliest for cell in (names[k], f"{p:.6f}")),
+            ]
+        )
+    path = directory.path / FILE_NAME
+    write_text_atomically(path, text.getvalue())
+    print(f"{len(order):,} predictions written to  {path}")
+
+
+def _from_all_ranks(columns: list[Tensor]) -> list[list[Tensor]]:
+    if not (dist.is_available() and dist.is_initialized()):
+        return [columns]
+    gathered: list[list[Tensor]] = [[] for _ in range(dist.get_world_size())]
+    dist.all_gather_object(gathered, columns)
+    return [part for part in gathered if part]

@@ -1,0 +1,118 @@
+"""Opening a run: its directory, what is written there at the start, and where it continues from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
+from resnet_zoo.cli.launch import RUN_DIR_VARIABLE, agree
+from resnet_zoo.cli.training_cli import TrainingCLI
+from resnet_zoo.errors import InvalidValue, MissingData
+from resnet_zoo.loggers import default_loggers
+from resnet_zoo.runs import RunDirectory, collect_record, write_record, write_text_atomically
+
+RUNS = Path("runs")
+
+
+def config_name(cli: TrainingCLI) -> str:
+    """What the run is called: the first config's name, else the command's."""
+    names = cli.arguments.config_names
+    return names[0] if names else cli.command
+
+
+def open_run_directory(cli: TrainingCLI) -> RunDirectory:
+    """Choose and make the run directory; rank 0 does, all ranks get the same.
+
+    Raises:
+        InvalidValue: the directory holds another run, or cannot be written to.
+    """
+    chosen = str(_choose(cli).path) if cli.launch.rank == 0 else None
+    path = agree(cli.launch, chosen)
+    assert path is not None
+    os.environ[RUN_DIR_VARIABLE] = path
+    return RunDirectory(Path(path))
+
+
+def _choose(cli: TrainingCLI) -> RunDirectory:
+    run_dir, resume = cli.config.run_dir, cli.config.resume == "auto"
+    if run_dir is not None:
+        return RunDirectory.at(Path(run_dir), resume=resume)
+    if resume:
+        newest = newest_run(RUNS / config_name(cli))
+        if newest is not None:
+            return RunDirectory.at(newest, resume=True)
+    return RunDirectory.create(RUNS, config_name(cli))
+
+
+def newest_run(folder: Path) -> Path | None:
+    """The run with the highest number in a folder of runs."""
+    runs = [path for path in folder.glob("*") if path.name.isdecimal() and path.is_dir()] if folder.is_dir() else []
+    return max(runs, key=lambda path: int(path.name), default=None)
+
+
+def checkpoint_to_continue(cli: TrainingCLI, directory: RunDirectory) -> Path | None:
+    """The checkpoint that ``fit`` starts from, checked to be readable; None for a fresh start."""
+    given = cli.config.ckpt_path
+    if given is not None:
+        path = named_checkpoint(given, cli.config.run_dir)
+    elif cli.config.resume == "auto" and (directory.checkpoints / "last.ckpt").exists():
+        path = directory.checkpoints / "last.ckpt"
+    else:
+        return None
+    read_checkpoint(path)
+    return path
+
+
+def named_checkpoint(given: str, run_dir: str | None) -> Path:
+    """The file behind ``--ckpt_path``: a path, or 'best' or 'last' of ``--run_dir``.
+
+    Raises:
+        MissingData: there is no such file; those that lie beside it are named.
+        InvalidValue: 'best' or 'last' without a run directory.
+    """
+    path = Path(given)
+    if given in ("best", "last"):
+        if run_dir is None:
+            raise InvalidValue(f"--ckpt_path {given} needs --run_dir, the run whose checkpoint is meant.")
+        path = RunDirectory(Path(run_dir)).checkpoints / f"{given}.ckpt"
+    if not path.is_file():
+        beside = sorted(file.name for file in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
+        found = f"'{path.parent}' has: {', '.join(beside) or 'no checkpoints'}."
+        raise MissingData(f"no checkpoint at '{path}'. {found if path.parent.is_dir() else 'There is no such folder.'}")
+    return path
+
+
+def start_run(cli: TrainingCLI, directory: RunDirectory, **record: Any) -> None:
+    """Write config and record, and give the trainer its loggers and the checkpoints their folder."""
+    resolved = cli.resolved_config()
+    if cli.launch.rank == 0:
+        if directory.config.exists() and directory.config.read_text(encoding="utf-8") != resolved:
+            starts = len(list(directory.path.glob("config-*.yaml")))
+            directory.config.rename(directory.path / f"config-{starts + 1}.yaml")
+        write_text_atomically(directory.config, resolved)
+        write_record(directory.record, _record(cli, **record))
+    cli.checkpoints.directory = directory.checkpoints
+    if not cli.trainer.fast_dev_run:  # type: ignore[attr-defined]
+        cli.trainer.loggers = default_loggers(
+            directory, cli.config.logger, cli.config_init.wandb, yaml.safe_load(resolved)
+        )
+
+
+def _record(cli: TrainingCLI, **more: Any) -> dict[str, Any]:
+    trainer, batch_size = cli.trainer, cli.datamodule.global_batch_size
+    share = trainer.world_size * trainer.accumulate_grad_batches
+    return collect_record(
+        world_size=trainer.world_size,
+        global_batch_size=batch_size,
+        per_rank_batch_size=batch_size // share,
+        data=cli.datamodule.fingerprint(),
+        backbone=cli.backbone_provenance(),
+        seed=cli.config.seed_everything,
+        precision=str(trainer.precision),
+        accumulate_grad_batches=trainer.accumulate_grad_batches,
+        **more,
+    )

@@ -1,0 +1,53 @@
+"""What a command prints when it has finished."""
+
+from __future__ import annotations
+
+from resnet_zoo.cli.training_cli import TrainingCLI
+from resnet_zoo.metrics import Scores
+from resnet_zoo.runs import EvaluationResult, RunDirectory
+
+_NAMES = {"val": "validation", "test": "test"}
+
+
+def print_fit_table(
+    cli: TrainingCLI, directory: RunDirectory, last: Scores | None, result: EvaluationResult | None
+) -> None:
+    """The end of a training: last and best epoch, the one evaluation, speed, and where everything is."""
+    rows = [("", "top-1 %", "top-5 %", "loss", "images")]
+    trainer, kept = cli.trainer, cli.checkpoints
+    if last is not None:
+        rows.append((f"validation, last (epoch {trainer.current_epoch})", *_numbers(last)))
+    if kept.best_score is not None and kept.best_epoch is not None:
+        score = f"{kept.best_score:.4f}" if kept.settings.monitor == "val/loss" else f"{kept.best_score:.2f}"
+        columns = {"val/top1": 0, "val/top5": 1, "val/loss": 2}
+        cells = ["", "", "", ""]
+        cells[columns[kept.settings.monitor]] = score
+        rows.append((f"validation, best (epoch {kept.best_epoch + 1})", *cells))
+    if result is not None:
+        which = "best" if kept.best_score is not None else "last"
+        rows.append((f"{_NAMES[result.split]}, {which} checkpoint", *_numbers(result)))
+    print(f"\n{_table(rows)}")
+    print(f"training  {cli.clock.seconds:.1f} s, {cli.clock.images_per_second:,.0f} images/s, {cli.clock.images:,} images")
+    if result is None:
+        print("not evaluated: the data has neither a test nor a validation split")
+    print(f"run directory  {directory.path}")
+
+
+def print_result(cli: TrainingCLI, directory: RunDirectory, result: EvaluationResult) -> None:
+    """The scores of one evaluation and the file that holds them."""
+    print(f"\n{_table([('', 'top-1 %', 'top-5 %', 'loss', 'images'), (_NAMES[result.split], *_numbers(result))])}")
+    written = directory.result(result.split)
+    print(f"written to  {written}" if written.exists() else "not written: only some of the batches were evaluated")
+
+
+def _numbers(scores: Scores | EvaluationResult) -> tuple[str, str, str, str]:
+    top5 = "" if scores.top5 is None else f"{scores.top5:.2f}"
+    return f"{scores.top1:.2f}", top5, f"{scores.loss:.4f}", f"{scores.evaluated:,}"
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths)))
+        for row in rows
+    )

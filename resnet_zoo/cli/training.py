@@ -1,0 +1,123 @@
+"""The commands fit, validate, test and predict."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from resnet_zoo.callbacks import quiet_lightning
+from resnet_zoo.cli.arguments import Arguments, parse_arguments
+from resnet_zoo.cli.evaluation import SPLITS, evaluate
+from resnet_zoo.cli.launch import connect, detect
+from resnet_zoo.cli.names import NAMED_KEYS
+from resnet_zoo.cli.predictions import write_predictions
+from resnet_zoo.cli.run_setup import checkpoint_to_continue, named_checkpoint, open_run_directory, start_run
+from resnet_zoo.cli.summary import print_fit_table, print_result
+from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI
+from resnet_zoo.errors import InvalidValue
+from resnet_zoo.runs import EvaluationResult, RunDirectory
+
+
+def main(argv: list[str]) -> int:
+    """Run one training command.
+
+    Args:
+        argv: the command, then its options.
+
+    Returns:
+        the exit code.
+
+    Raises:
+        UserMistake: something in the options, the configs, the data or the checkpoint is not as it must be.
+    """
+    command, words = argv[0], argv[1:]
+    quiet_lightning()
+    launch = detect()
+    arguments = parse_arguments(words, NAMED_KEYS)
+    if command != "fit" and not arguments.config_names:
+        arguments = _with_the_run_s_config(arguments, words)
+    connect(launch, str(arguments.get("trainer.accelerator") or "auto"))
+    try:
+        cli = TrainingCLI(command, arguments, launch)
+    except ParseRefused as refused:
+        raise refused.mistake from refused.__cause__
+    cli.datamodule.check_batch_size(cli.trainer.world_size, cli.trainer.accumulate_grad_batches)
+    if command == "fit":
+        fit(cli)
+    else:
+        evaluate_checkpoint(cli)
+    return 0
+
+
+def _with_the_run_s_config(arguments: Arguments, words: list[str]) -> Arguments:
+    """A checkpoint that lies in a run directory brings that run's config along."""
+    checkpoint = arguments.option("ckpt_path")
+    if checkpoint is None:
+        return arguments
+    config = Path(checkpoint).resolve().parent.parent / "config.yaml"
+    if not config.is_file():
+        return arguments
+    found = parse_arguments(["--config", os.path.relpath(config), *words], NAMED_KEYS)
+    found.config_names = [config.parent.parent.name]
+    return found
+
+
+def fit(cli: TrainingCLI) -> None:
+    """Train, then score the best checkpoint once, on the test split where there is one."""
+    if not cli.trainer.fast_dev_run:  # type: ignore[attr-defined]
+        _check_a_score_exists(cli)
+    directory = open_run_directory(cli)
+    checkpoint = checkpoint_to_continue(cli, directory)
+    start_run(cli, directory)
+    cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+    if cli.trainer.fast_dev_run:  # type: ignore[attr-defined]
+        return
+    last_scores = cli.model.scores.get("val")
+    kept = cli.checkpoints
+    chosen = kept.best if kept.best_score is not None else kept.last
+    split = cli.datamodule.test_split_name()
+    result: EvaluationResult | None = None
+    if split is not None:
+        result = evaluate(cli, split, chosen, directory)
+    if cli.trainer.is_global_zero:
+        print_fit_table(cli, directory, last_scores, result)
+    for logger in cli.trainer.loggers:
+        logger.finalize("success")
+
+
+def _check_a_score_exists(cli: TrainingCLI) -> None:
+    """A monitored score that the data set has no classes for would never choose a checkpoint."""
+    monitor = cli.config.checkpoint.monitor
+    if monitor == "val/top5" and cli.datamodule.num_classes < 5:
+        raise InvalidValue(
+            f"{cli.where('checkpoint.monitor')}: 'checkpoint.monitor' is val/top5, but the data has "
+            f"{cli.datamodule.num_classes} classes and so no top-5. Use val/top1 or val/loss."
+        )
+
+
+def evaluate_checkpoint(cli: TrainingCLI) -> None:
+    """validate, test and predict: load the weights that were named, and write what they give."""
+    given = cli.config.ckpt_path
+    if given is None and cli.config.model.weights is None:
+        raise InvalidValue(
+            f"{cli.command} needs trained weights: --ckpt_path CHECKPOINT (a path, or 'best' or 'last' with --run_dir), "
+            "or --model.weights FILE for a state dict."
+        )
+    checkpoint = named_checkpoint(given, cli.config.run_dir) if given is not None else None
+    if given in ("best", "last"):
+        cli.config.run_dir = None  # it named the run to evaluate; the result gets a directory of its own
+    if cli.command in SPLITS:
+        split = SPLITS[cli.command]
+        if not cli.datamodule.has_split(split):
+            have = ", ".join(name for name in cli.datamodule.num_samples)
+            raise InvalidValue(f"the data has no {split!r} split to {cli.command}. It has: {have}.")
+    directory: RunDirectory = open_run_directory(cli)
+    start_run(cli, directory, evaluates=str(checkpoint or cli.config.model.weights))
+    if cli.command in SPLITS:
+        result = evaluate(cli, SPLITS[cli.command], checkpoint, directory)
+        if cli.trainer.is_global_zero:
+            print_result(cli, directory, result)
+    else:
+        write_predictions(cli, checkpoint, directory)
+
+
