@@ -44,6 +44,11 @@ CAUSES = (
         "A file could not be written. Check who owns this folder and the cache folder named above.",
     ),
     (
+        r"\(from versions: none\)",
+        "The index reached knows no such package at all: most often there is no way to the network from here, or the "
+        "index set in pip's own configuration is empty.",
+    ),
+    (
         r"No matching distribution found|Could not find a version|No solution found|ResolutionImpossible"
         r"|not a supported wheel|has no wheels",
         "The index reached offers no set of versions that fits. Compare the line above with 'dependencies' in "
@@ -161,10 +166,9 @@ def usable(folder: Path, uv: str | None) -> bool:
         answer = subprocess.run([python, "-c", needs], capture_output=True, check=False, timeout=60)
     except OSError:
         return False
-    moved = False
-    for script in (folder / "bin").glob("resnet-zoo"):
-        moved = not script.read_text().startswith((f"#!{python}", "#!/bin/sh"))
-    return answer.returncode == 0 and not moved
+    # Installed commands name the Python they start with; in a folder that was moved they name the old one.
+    commands = (folder / "bin").glob("resnet-zoo")
+    return answer.returncode == 0 and all(str(python) in command.read_text() for command in commands)
 
 
 def install(folder: Path, extras: set[str], uv: str | None, installer_arguments: list[str]) -> None:
