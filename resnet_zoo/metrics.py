@@ -139,6 +139,11 @@ class TopKCounts:
             correct5=int(hits5) if self.num_classes >= TOP_K else None,
         )
 
+    def loss_sum(self) -> float:
+        """Sum of the losses counted so far on this rank; waits for the device. Not finite if any of them was not."""
+        self._collect()
+        return float(self._sums[3])
+
     def _collect(self) -> None:
         if self._waiting:
             self._sums += torch.stack(self._waiting).cpu().double().sum(0)

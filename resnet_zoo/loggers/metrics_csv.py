@@ -6,11 +6,10 @@ import csv
 import io
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, TextIO
 
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only
 
 from resnet_zoo.runs import RunDirectory, write_text_atomically
 
@@ -116,7 +115,7 @@ class MetricsCSV(Logger):
 
     def _rewrite(self, rows: Sequence[Mapping[str, str]]) -> TextIO:
         """Replace the file by the header and these rows, and open the new one."""
-        lines = [self._columns, *([row.get(name) for name in self._columns] for row in rows)]
+        lines: list[list[Any]] = [self._columns, *([row.get(name) for name in self._columns] for row in rows)]
         self.finalize("rewrite")
         write_text_atomically(self.run_directory.metrics, "".join(_line(line) for line in lines))
         return self._open()

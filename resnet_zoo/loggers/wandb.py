@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only
 
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.loggers.wandb_mode import ResolvedMode, WandbMode, resolve_mode
@@ -120,10 +120,10 @@ def wandb_logger(
     Raises:
         InvalidValue: the mode is "online" and there is no API key.
     """
-    if rank_zero_only.rank != 0:
-        mode, reason = ("disabled" if settings.mode == "disabled" else "offline"), "only rank 0 reports"
-    else:
-        mode, reason = resolve_mode(settings.mode)
+    if not _is_rank_zero():
+        # The other ranks carry a logger that does nothing, so that all have the same list; only rank 0 decides.
+        return None if settings.mode == "disabled" else RunWandbLogger(run_directory, settings, "offline")
+    mode, reason = resolve_mode(settings.mode)
     if mode == "disabled":
         return None
     notice = f"W&B: {mode} ({reason})"
@@ -141,6 +141,11 @@ def _stored_id(run_directory: RunDirectory) -> str:
             return stored
     alphabet = string.ascii_lowercase + string.digits
     new = "".join(secrets.choice(alphabet) for _ in range(8))
-    if rank_zero_only.rank == 0:
+    if _is_rank_zero():
         write_text_atomically(file, new + "\n")
     return new
+
+
+def _is_rank_zero() -> bool:
+    """Lightning keeps the rank on its decorator, from the environment at first and from the strategy later."""
+    return getattr(rank_zero_only, "rank", 0) == 0

@@ -175,8 +175,8 @@ class CosineSchedule(Schedule):
 class OneCycleSchedule(Schedule):
     """A straight line up, then half a cosine down, in shares of the whole training.
 
-    Smith 2018 (arXiv:1803.09820), the 1cycle policy, without its momentum cycle. It is ``CosineSchedule`` with a warm-up that
-    grows with the training; for a rise of a fixed length use that class.
+    Smith 2018 (arXiv:1803.09820), the 1cycle policy, without its momentum cycle. It is ``CosineSchedule`` with a
+    warm-up that grows with the training; for a rise of a fixed length use that class.
 
     Args:
         warmup_fraction: share of the training in which the rate rises, from 0 and below 1.

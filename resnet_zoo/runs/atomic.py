@@ -28,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _synchronise(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()

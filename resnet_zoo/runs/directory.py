@@ -114,8 +114,8 @@ class RunDirectory:
         traces = directory.traces_of_a_run()
         if traces and not resume:
             raise InvalidValue(
-                f"run directory '{path}' already holds a run (found: {', '.join(traces)}). Choose another --run_dir, or "
-                "continue that run with --resume auto."
+                f"run directory '{path}' already holds a run (found: {', '.join(traces)}). "
+                "Choose another --run_dir, or continue that run with --resume auto."
             )
         return directory
 

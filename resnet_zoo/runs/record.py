@@ -87,7 +87,7 @@ def update_record(path: Path, **entries: Any) -> None:
 
 
 def git_state(directory: Path) -> dict[str, Any] | None:
-    """``{"commit": hash, "dirty": whether tracked files differ from it}``; None outside a git checkout or without git."""
+    """``commit`` and ``dirty`` (tracked files differ from it); None outside a git checkout or without git."""
     commit = _git(directory, "rev-parse", "HEAD")
     if commit is None:
         return None

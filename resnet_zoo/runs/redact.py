@@ -16,7 +16,7 @@ _SECRET_NAME = re.compile(
 )
 _URL_WITH_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s@]+@", re.IGNORECASE)
 _SHORTEST_SECRET = 8
-"""A shorter value of a secret variable is left alone: replacing "1" or "none" everywhere would hide what is no secret."""
+"""Shorter values of secret variables stay: replacing "1" or "none" everywhere would hide what is no secret."""
 
 
 def is_secret_name(name: str) -> bool:

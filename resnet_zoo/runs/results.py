@@ -78,8 +78,8 @@ class EvaluationResult:
             )
         if self.evaluated + len(self.unreadable) != self.expected:
             raise InconsistentResult(
-                f"{self.split}: {self.evaluated} images evaluated and {len(self.unreadable)} unreadable do not make the "
-                f"{self.expected} images of the split."
+                f"{self.split}: {self.evaluated} images evaluated and {len(self.unreadable)} unreadable "
+                f"do not make the {self.expected} images of the split."
             )
         if self.evaluated < 1:
             raise InconsistentResult(f"{self.split}: no image was evaluated.")

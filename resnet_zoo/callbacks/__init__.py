@@ -1,0 +1,23 @@
+"""What every run does beside training: write metrics and checkpoints, show progress, keep time."""
+
+from resnet_zoo.callbacks.checkpoints import Checkpoints, CheckpointSettings
+from resnet_zoo.callbacks.metrics_writer import MetricsWriter
+from resnet_zoo.callbacks.non_finite import TrainingDiverged, assert_finite
+from resnet_zoo.callbacks.progress import ProgressLines, TerminalBar, default_progress_bar
+from resnet_zoo.callbacks.quiet import quieten_lightning
+from resnet_zoo.callbacks.run_summary import RunSummary
+from resnet_zoo.callbacks.training_clock import TrainingClock
+
+__all__ = [
+    "CheckpointSettings",
+    "Checkpoints",
+    "MetricsWriter",
+    "ProgressLines",
+    "RunSummary",
+    "TerminalBar",
+    "TrainingClock",
+    "TrainingDiverged",
+    "assert_finite",
+    "default_progress_bar",
+    "quieten_lightning",
+]

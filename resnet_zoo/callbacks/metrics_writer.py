@@ -1,0 +1,122 @@
+"""Fetches the training counts now and then, and sends them to every logger."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Protocol, cast
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from resnet_zoo.callbacks.non_finite import check_scores
+from resnet_zoo.metrics import Scores, TopKCounts
+
+
+class CountedTraining(Protocol):
+    """What the writer asks of a module that it writes for."""
+
+    train_counts: TopKCounts
+    """Counts since the last reset; the module updates them in every training step."""
+    scores: dict[str, Scores]
+    """The scores of the last evaluation of each split, over all ranks."""
+
+    def learning_rate(self) -> float:
+        """The learning rate of the last update."""
+
+    def observe_train_error(self, error: float) -> None:
+        """Take notice of the running training error in percent, which may release a schedule's hold."""
+
+
+class MetricsWriter(Callback):
+    """Every ``trainer.log_every_n_steps`` updates: one all-reduce, one transfer, one row; between, not a thing.
+
+    Writes ``train/loss``, ``train/top1``, ``train/top5``, ``lr``, ``speed/images_per_second`` (all ranks together,
+    without the time spent in validation) and ``epoch`` (the epoch in progress, from 0), each over the images since
+    the last row. What is left over before a validation or at an epoch's end becomes a row of its own. A loss that is
+    not finite stops the training here.
+
+    A validation within a training, and a test after it, become a row each, at the same count of updates and with
+    all digits; what a module logs by itself would be rounded to float32 and one update behind.
+
+    Attributes:
+        latest: the last row, for whoever shows progress; empty before the first.
+    """
+
+    def __init__(self) -> None:
+        self.latest: dict[str, float] = {}
+        self._written_step = 0
+        self._since = time.perf_counter()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin after the updates that a resumed run made before."""
+        self._written_step = trainer.global_step
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock; nothing is left over from the epoch before."""
+        self._since = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Write a row if one is due."""
+        step = trainer.global_step
+        if step == self._written_step:
+            return
+        every = trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if every and step % every == 0:
+            self._write(trainer, pl_module)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write what is left over, so that validation begins with a healthy loss and its time is not counted."""
+        if trainer.state.fn == "fit":
+            self._write_rest(trainer, pl_module)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the validation of a training; start the clock again."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._write_scores(trainer, pl_module, "val")
+        self._since = time.perf_counter()
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the test that ends a training; one on its own has its result file."""
+        if trainer.global_step:
+            self._write_scores(trainer, pl_module, "test")
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write what is left over where there was no validation."""
+        self._write_rest(trainer, pl_module)
+
+    def _write_rest(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.sanity_checking and trainer.global_step != self._written_step:
+            self._write(trainer, pl_module)
+
+    def _write(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        training = cast(CountedTraining, pl_module)
+        counts = training.train_counts
+        counts.all_reduce()
+        scores = counts.scores()
+        counts.reset()
+        now = time.perf_counter()
+        learning_rate = training.learning_rate()
+        check_scores(scores, trainer, learning_rate, self._written_step + 1)
+        training.observe_train_error(100.0 - scores.top1)
+        speed = scores.evaluated / max(now - self._since, 1e-9)
+        self.latest = {
+            **_named("train", scores),
+            "lr": learning_rate,
+            "speed/images_per_second": round(speed, 1),
+        }
+        self._log(trainer, self.latest)
+        self._written_step, self._since = trainer.global_step, now
+
+    def _write_scores(self, trainer: Trainer, pl_module: LightningModule, split: str) -> None:
+        self._log(trainer, _named(split, cast(CountedTraining, pl_module).scores[split]))
+
+    def _log(self, trainer: Trainer, row: dict[str, float]) -> None:
+        for logger in trainer.loggers:
+            logger.log_metrics({"epoch": trainer.current_epoch, **row}, step=trainer.global_step)
+
+
+def _named(split: str, scores: Scores) -> dict[str, float]:
+    """The scores under the names of their columns, in this order; no top-5 with fewer than five classes."""
+    values = {"loss": scores.loss, "top1": scores.top1, "top5": scores.top5}
+    return {f"{split}/{name}": value for name, value in values.items() if value is not None}
