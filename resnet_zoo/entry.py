@@ -78,7 +78,7 @@ class BackboneEntry:
         """
         if self.builder is not None:
             return self.builder
-        found = self._import()
+        found = self.find()
         described = f"backbone {self.name!r} of {self.source} cannot be used"
         try:
             check_builder(found)
@@ -91,7 +91,14 @@ class BackboneEntry:
             )
         return found if records_arguments(found) else record_arguments(found, lambda: self.name)
 
-    def _import(self) -> Any:
+    def find(self) -> Any:
+        """What the name leads to, imported but not checked; ``load`` is for those who want to call it.
+
+        Raises:
+            BrokenBackbone: the import fails.
+        """
+        if self.builder is not None:
+            return self.builder
         try:
             if not self.function:
                 raise ValueError("an entry point must read 'module:function'")

@@ -1,0 +1,1 @@
+"""The command ``resnet-zoo``: a dispatcher and one file a command."""

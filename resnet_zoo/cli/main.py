@@ -1,0 +1,126 @@
+"""The dispatcher behind ``resnet-zoo``: looks at the command's name before it imports anything. Standard library only.
+
+Importing torch takes seconds and Lightning more; a command pays only for what its own module imports.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import NamedTuple
+
+from resnet_zoo import __version__
+from resnet_zoo.errors import UserMistake, unknown_name
+
+MISTAKE, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
+"""Exit codes: what was given is wrong; Ctrl-C; the reader of the output went away (128 + the signal's number)."""
+
+
+class Command(NamedTuple):
+    """Where a command lives and what it is for.
+
+    Attributes:
+        module: has ``main(argv: list[str]) -> int``.
+        help: one line for the overview.
+        keeps_name: whether ``argv`` begins with the command's name, for a module that serves several commands.
+    """
+
+    module: str
+    help: str
+    keeps_name: bool = False
+
+
+TRAINING = "resnet_zoo.cli.training"
+
+COMMANDS: dict[str, Command] = {
+    "fit": Command(TRAINING, "train a model from a config", keeps_name=True),
+    "validate": Command(TRAINING, "evaluate a checkpoint on the validation split", keeps_name=True),
+    "test": Command(TRAINING, "evaluate a checkpoint on the test split", keeps_name=True),
+    "predict": Command(
+        TRAINING, "write a model's predictions for a split or a folder of images", keeps_name=True
+    ),
+    "list": Command("resnet_zoo.cli.list", "every backbone with its size, source and paper"),
+    "describe": Command("resnet_zoo.cli.describe", "one backbone's layers, parameters and multiply-adds"),
+    "check-backbone": Command(
+        "resnet_zoo.cli.check_backbone", "test a backbone of one's own against the rules"
+    ),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after the program's name; by default those of this process.
+
+    Returns:
+        the exit code: 0, the command's own, 2 for a user's mistake, 130 after Ctrl-C.
+    """
+    words = sys.argv[1:] if argv is None else list(argv)
+    show_traceback = "--traceback" in words
+    words = [word for word in words if word != "--traceback"]
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+        return code
+    except UserMistake as mistake:
+        if show_traceback:
+            raise
+        print(mistake, file=sys.stderr)
+        return MISTAKE
+    except KeyboardInterrupt:
+        if show_traceback:
+            raise
+        print("Interrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or flushing at exit fails again
+        return CLOSED_PIPE
+    except RuntimeError as error:
+        if show_traceback or "operator torchvision::nms does not exist" not in str(error):
+            raise
+        print(
+            "torch and torchvision do not belong together: one of them is a CPU build and the other a CUDA build, so "
+            "install both again from the same package index, in one command.",
+            file=sys.stderr,
+        )
+        return MISTAKE
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0 if words else MISTAKE
+    name, rest = words[0], words[1:]
+    if name == "--version":
+        print(f"resnet-zoo {__version__}")
+        return 0
+    if name not in COMMANDS:
+        raise unknown_name("command", name, COMMANDS, "See 'resnet-zoo --help'.")
+    command = COMMANDS[name]
+    code: int = importlib.import_module(command.module).main(words if command.keeps_name else rest)
+    return code
+
+
+def overview() -> str:
+    """The text of ``resnet-zoo --help``."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {command.help}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: resnet-zoo COMMAND [...]",
+            "",
+            "Train residual networks, their ancestors and their rivals.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "options:",
+            "  --help       this text; 'resnet-zoo COMMAND --help' explains a command",
+            "  --version    the version",
+            "  --traceback  anywhere: show where in the code a mistake was noticed",
+            "",
+            "example: resnet-zoo fit --config quickstart",
+        ]
+    )

@@ -1,0 +1,51 @@
+"""Argument parsers of the commands that Lightning does not parse. Standard library only."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import NoReturn
+
+from resnet_zoo.errors import InvalidValue, nearest_names
+
+_UNRECOGNIZED = re.compile(r"unrecognized arguments: (--[\w-]+)")
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that takes no abbreviations and raises a mistake as one message, with the nearest option.
+
+    Args:
+        command: the command's words after ``resnet-zoo``.
+        description: what it does.
+        example: a command line to imitate, shown at the end of the help.
+    """
+
+    def __init__(self, command: str, description: str, example: str) -> None:
+        super().__init__(
+            prog=f"resnet-zoo {command}",
+            description=description,
+            epilog=f"example: {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the mistake instead of printing the usage.
+
+        Raises:
+            InvalidValue: always.
+        """
+        unrecognized = _UNRECOGNIZED.match(message)
+        if unrecognized:
+            nearest = nearest_names(unrecognized[1], self._option_string_actions, count=1)
+            message += f". Did you mean {nearest[0]!r}?" if nearest else "."
+        raise InvalidValue(
+            f"{self.prog}: {message.removesuffix('.')}. See '{self.prog} --help'.".replace("?.", "?")
+        )
+
+
+def positive_int(text: str) -> int:
+    """The type of an option that counts something: a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
