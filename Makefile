@@ -64,8 +64,9 @@ docs: ## Build the documentation into site/
 	@"$(BIN)/mkdocs" build --strict --quiet
 	@echo "Open site/index.html."
 
-tables: ## Write the generated tables into README.md and docs/
+tables: ## Count the networks again and write the generated tables
 	$(call environment)
+	@"$(BIN)/python" -m resnet_zoo.backbones.golden --write
 	@"$(BIN)/python" docs/generate_tables.py
 
 clean: ## Remove what make made; runs/ and data/ stay

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -129,3 +131,11 @@ def test_addresses_are_known() -> None:
         if host not in HOSTS and not host.endswith((".invalid", "example.com", "example.org"))
     }
     assert not found, "say why in HOSTS, or leave the address out"
+
+
+def test_generated_tables_are_up_to_date() -> None:
+    script = PROJECT / "docs/generate_tables.py"
+    answer = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr

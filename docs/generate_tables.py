@@ -1,0 +1,131 @@
+"""Write the generated tables of README.md and docs/: ``make tables``; with --check only say which are out of date.
+
+A table stands between the lines ``<!-- generated: NAME -->`` and ``<!-- end generated -->``; NAME is a key of TABLES.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"(<!-- generated: (?P<name>\w+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
+
+sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table; a column whose head ends in a colon is aligned to the right."""
+    rule = ["---:" if title.endswith(":") else "---" for title in head]
+    lines = [[title.removesuffix(":") for title in head], rule, *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def arrows() -> str:
+    """Who may import whom, from the rules that the test holds."""
+    from test_imports import ARROWS, sources
+
+    rows = [
+        (f"`{room}`", ", ".join(f"`{name}`" for name in sorted(rooms)), ", ".join(sorted(libraries)))
+        for room, (rooms, libraries) in ARROWS.items()
+        if room != "errors" and sources(room)
+    ]
+    return table(("room", "may import, beside `errors`", "and of libraries"), rows)
+
+
+def commands() -> str:
+    """The commands, as ``resnet-zoo --help`` lists them."""
+    from resnet_zoo.cli.main import COMMANDS
+
+    return table(
+        ("command", "does"), ((f"`resnet-zoo {name}`", command.help) for name, command in COMMANDS.items())
+    )
+
+
+def configs() -> str:
+    """The shipped experiments with their results, from the heads of the files."""
+    rows = []
+    for path in sorted((PROJECT / "configs").glob("*.yaml")):
+        head = config_head(path)
+        rows.append((f"`{path.stem}`", head["Title"], head["Result"]))
+    return table(("config", "what it trains", "measured"), rows)
+
+
+def config_head(path: Path) -> dict[str, str]:
+    """The entries of a config's opening comment: its first line as "Title", then each "Word: text"."""
+    entries: dict[str, str] = {}
+    word = "Title"
+    for line in path.read_text().splitlines():
+        if not line.startswith("#"):
+            break
+        text = line.removeprefix("#").strip()
+        if match := re.match(r"(Paper|Run|Result|Note): +", text):
+            word, text = match[1], text[match.end() :]
+        entries[word] = f"{entries.get(word, '')} {text}".strip()
+    return entries
+
+
+def zoo() -> str:
+    """One row per family and input size: its names, the range of sizes, its paper."""
+    records: list[dict[str, Any]] = json.loads((PROJECT / "resnet_zoo/backbones/complexity.json").read_text())
+    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for record in records:
+        groups.setdefault((record["family"], record["input_size"]), []).append(record)
+    rows = []
+    for (family, input_size), group in groups.items():
+        group.sort(key=lambda record: record["multiply_adds"])
+        rows.append(
+            (
+                family,
+                ", ".join(f"`{record['name']}`" for record in group),
+                f"{input_size}",
+                spread([record["parameters"] / 1e6 for record in group]),
+                spread([record["multiply_adds"] / 1e9 for record in group]),
+                "; ".join(dict.fromkeys(record["paper"] for record in group)),
+            )
+        )
+    return table(("family", "names", "input:", "parameters (M):", "multiply-adds (G):", "paper"), rows)
+
+
+def spread(values: Sequence[float]) -> str:
+    """The smallest and the largest of some positive numbers, to three digits."""
+    first, last = (f"{value:.3g}" for value in (min(values), max(values)))
+    return first if first == last else f"{first} to {last}"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "arrows": arrows,
+    "commands": commands,
+    "configs": configs,
+    "zoo": zoo,
+}
+
+
+def up_to_date(text: str) -> str:
+    """A document with every generated table as it should be."""
+    return BLOCK.sub(lambda match: match[1] + TABLES[match["name"]]() + match[3], text)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the tables, or with --check name the documents that differ and return 1."""
+    documents = [
+        path for path in (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))) if path.exists()
+    ]
+    stale = [path for path in documents if path.read_text() != up_to_date(path.read_text())]
+    names = ", ".join(str(path.relative_to(PROJECT)) for path in stale)
+    if "--check" in arguments:
+        if stale:
+            print(f"Generated tables are out of date in {names}. Run 'make tables'.", file=sys.stderr)
+        return int(bool(stale))
+    for path in stale:
+        path.write_text(up_to_date(path.read_text()))
+    print(f"Written: {names}." if stale else "All tables were up to date.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
