@@ -84,16 +84,16 @@ def zoo() -> str:
                 ", ".join(f"`{record['name']}`" for record in group),
                 f"{input_size}",
                 spread([record["parameters"] / 1e6 for record in group]),
-                spread([record["multiply_adds"] / 1e9 for record in group]),
+                spread([record["multiply_adds"] / 1e6 for record in group]),
                 "; ".join(dict.fromkeys(record["paper"] for record in group)),
             )
         )
-    return table(("family", "names", "input:", "parameters (M):", "multiply-adds (G):", "paper"), rows)
+    return table(("family", "names", "input:", "parameters (M):", "multiply-adds (M):", "paper"), rows)
 
 
 def spread(values: Sequence[float]) -> str:
-    """The smallest and the largest of some positive numbers, to three digits."""
-    first, last = (f"{value:.3g}" for value in (min(values), max(values)))
+    """The smallest and the largest of some positive numbers, to three digits or to the unit."""
+    first, last = (f"{value:.3g}" if value < 100 else f"{value:,.0f}" for value in (min(values), max(values)))
     return first if first == last else f"{first} to {last}"
 
 
