@@ -38,11 +38,11 @@ quickstart: ## Train a residual network on the embedded digits (about a minute)
 
 test: ## Run the default tests
 	$(call environment,test)
-	@"$(BIN)/python" -m pytest -n $(WORKERS) $(PYTEST_ARGUMENTS)
+	@"$(BIN)/python" -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGUMENTS)
 
 test-all: ## Run every test, the slow ones and those that start a cluster too
 	$(call environment,test)
-	@"$(BIN)/python" -m pytest -n $(WORKERS) -m "$(MARKERS)" $(PYTEST_ARGUMENTS)
+	@"$(BIN)/python" -m pytest -n $(WORKERS) --dist loadfile -m "$(MARKERS)" $(PYTEST_ARGUMENTS)
 
 lint: ## Check format and style
 	$(call environment,dev)
