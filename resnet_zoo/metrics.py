@@ -17,6 +17,10 @@ from torch import Tensor
 TOP_K = 5
 """Top-5 is the second published accuracy of ImageNet; it means nothing with fewer than five classes."""
 
+# In place of a number of smaller logits: below every threshold of a hit, and below every threshold at all.
+_NOT_A_NUMBER = -1.0
+_PADDING = -2.0
+
 
 def topk_hits(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """How many rows have their label among the one and among the five largest logits.
@@ -30,22 +34,32 @@ def topk_hits(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         labels: (b,) int64; rows with a negative label are padding and are ignored.
 
     Returns:
-        Two int64 scalars on the logits' device. With fewer than five classes the second counts every row whose
-        own logit is a number.
+        Two int64 scalars on the logits' device. With five classes or fewer the second counts every row whose label's
+        logit is a number.
     """
-    top1, top5 = _label_among_largest(logits, labels)
-    real = labels >= 0
-    return (top1 & real).sum(), (top5 & real).sum()
+    hits1, hits5, _ = _count(logits.detach(), labels, _thresholds(logits.shape[1]).to(logits.device))
+    return hits1, hits5
 
 
-def _label_among_largest(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Two masks (b,): the label's logit is the largest, is among the five largest. Padding rows are arbitrary."""
-    num_classes = logits.shape[1]
+def _thresholds(num_classes: int) -> Tensor:
+    """(3, 1): how many smaller logits make a hit within top-1, within top-5, and a row that is no padding."""
+    return torch.tensor([[num_classes - 1.0], [max(num_classes - TOP_K, 0.0)], [_NOT_A_NUMBER]])
+
+
+def _count(logits: Tensor, labels: Tensor, thresholds: Tensor) -> Tensor:
+    """(3,) int64: hits within top-1, hits within top-5, rows that are no padding."""
     own = logits.gather(1, labels.clamp(min=0).unsqueeze(1))
-    num_smaller = (logits < own).sum(1)
-    # With NaN as its own logit a row has no smaller ones, which alone would still be a hit among one or five classes.
-    is_number = (own == own).squeeze(1)
-    return (num_smaller >= num_classes - 1) & is_number, (num_smaller >= num_classes - TOP_K) & is_number
+    # A comparison that writes floats, and their sum, are vectorised on CPUs; booleans summed to integers are not. It
+    # makes 110 us out of 320 for 256 rows of 1000 classes, and a float32 counts exactly up to 2**24 of them.
+    is_smaller = torch.lt(
+        logits, own, out=torch.empty(logits.shape, dtype=torch.float32, device=logits.device)
+    )
+    num_smaller = is_smaller.sum(1)
+    if logits.shape[1] <= TOP_K:
+        # NaN has no smaller logits, which alone would still be a hit where all or all but few ranks are hits.
+        num_smaller.masked_fill_((own != own).squeeze(1), _NOT_A_NUMBER)
+    num_smaller.masked_fill_(labels < 0, _PADDING)
+    return (num_smaller >= thresholds).sum(1)
 
 
 @dataclass(frozen=True)
@@ -66,21 +80,20 @@ class TopKCounts:
 
     Float64 holds every count below 2**53 exactly and adds per-batch losses without losing digits. ``update`` launches
     a dozen small kernels and never waits for the device; the tensor follows the logits' device at the first update.
+    Counts are no module's state: they belong to an epoch, not to a model, and stay out of checkpoints.
 
     Args:
         num_classes: number of classes; below five there is no top-5.
-
-    Not a module and not part of any state dict: counts belong to an epoch, not to a model.
     """
 
     def __init__(self, num_classes: int) -> None:
         assert num_classes >= 1
         self.num_classes = num_classes
         self._sums = torch.zeros(4, dtype=torch.float64)
+        self._thresholds = _thresholds(num_classes)
         self._waiting: list[Tensor] = []
         self._reduced = False
 
-    @torch.no_grad()
     def update(self, logits: Tensor, labels: Tensor, losses: Tensor) -> None:
         """Add a batch.
 
@@ -90,23 +103,22 @@ class TopKCounts:
             losses: (b,) loss per image; its values at padding rows are ignored, NaN included.
         """
         assert not self._reduced, "reset() belongs between all_reduce() and the next update()"
-        top1, top5 = _label_among_largest(logits, labels)
-        real = labels >= 0
-        counts = (torch.stack((top1, top5, real)) & real).sum(1)
-        loss = losses.masked_fill(~real, 0.0)
+        if self._thresholds.device != logits.device:
+            self._move_to(logits.device)
+        counts = _count(logits.detach(), labels, self._thresholds)
+        real_losses = losses.detach().masked_fill(labels < 0, 0.0)
         if not _has_float64(logits.device):
-            # Counts of one batch are exact in float32; the batches are added up in float64 on the host when fetched.
-            self._waiting.append(torch.cat((counts.float(), loss.float().sum().unsqueeze(0))))
+            # One batch's counts are exact in float32; batches are added up in float64 on the host when fetched.
+            self._waiting.append(torch.cat((counts.float(), real_losses.float().sum().unsqueeze(0))))
             return
-        if self._sums.device != logits.device:
-            self._sums = self._sums.to(logits.device)
-        self._sums += torch.cat((counts, loss.sum(dtype=torch.float64).unsqueeze(0)))
+        self._sums[:3].add_(counts)
+        self._sums[3].add_(real_losses.sum(dtype=torch.float64))
 
     def reset(self) -> None:
         """Forget everything counted so far."""
-        if self._sums.is_inference():
+        # A tensor made in inference mode, as during a validation, could not be updated in training afterwards.
+        with torch.inference_mode(False):
             self._sums = torch.zeros_like(self._sums)
-        self._sums.zero_()
         self._waiting.clear()
         self._reduced = False
 
@@ -115,28 +127,29 @@ class TopKCounts:
 
         Without an initialised process group there is nothing to add.
         """
-        self._collect()
         if self._reduced:
             return
+        self._collect()
         self._reduced = True
         if not (dist.is_available() and dist.is_initialized()):
             return
-        if self._sums.device.type == "cpu" and "cpu" not in str(dist.get_backend_config()):
-            # A rank that saw no batch still takes part, with zeros, where its backend can reach them.
-            self._sums = self._sums.to(torch.accelerator.current_accelerator())
+        if self._sums.device.type == "cpu" and dist.get_backend() == dist.Backend.NCCL:
+            # A rank that has seen no batch yet still takes part, with zeros, from where its backend can reach them.
+            self._move_to(torch.device("cuda", torch.cuda.current_device()))
         dist.all_reduce(self._sums, op=dist.ReduceOp.SUM)
 
     def scores(self) -> Scores:
         """The scores of what was counted, on this rank or, after ``all_reduce``, on all; waits for the device."""
         self._collect()
         hits1, hits5, count, loss_sum = self._sums.tolist()
+        with_top5 = self.num_classes >= TOP_K
         return Scores(
-            top1=100.0 * hits1 / count if count else math.nan,
-            top5=(100.0 * hits5 / count if count else math.nan) if self.num_classes >= TOP_K else None,
+            top1=_percent(hits1, count),
+            top5=_percent(hits5, count) if with_top5 else None,
             loss=loss_sum / count if count else math.nan,
             evaluated=int(count),
             correct1=int(hits1),
-            correct5=int(hits5) if self.num_classes >= TOP_K else None,
+            correct5=int(hits5) if with_top5 else None,
         )
 
     def loss_sum(self) -> float:
@@ -144,10 +157,20 @@ class TopKCounts:
         self._collect()
         return float(self._sums[3])
 
+    def _move_to(self, device: torch.device) -> None:
+        with torch.inference_mode(False):
+            self._thresholds = self._thresholds.to(device)
+            if _has_float64(device):
+                self._sums = self._sums.to(device)
+
     def _collect(self) -> None:
         if self._waiting:
             self._sums += torch.stack(self._waiting).cpu().double().sum(0)
             self._waiting.clear()
+
+
+def _percent(hits: float, count: float) -> float:
+    return 100.0 * hits / count if count else math.nan
 
 
 def _has_float64(device: torch.device) -> bool:

@@ -110,7 +110,7 @@ class RunWandbLogger(WandbLogger):
 def wandb_logger(
     run_directory: RunDirectory, settings: WandbSettings, config: Mapping[str, Any] | None = None
 ) -> RunWandbLogger | None:
-    """The logger for a run, or None where W&B is disabled.
+    """The logger for a run; None where W&B is disabled, and on every rank but 0.
 
     Args:
         run_directory: the run's folder.
@@ -121,8 +121,7 @@ def wandb_logger(
         InvalidValue: the mode is "online" and there is no API key.
     """
     if not _is_rank_zero():
-        # The other ranks carry a logger that does nothing, so that all have the same list; only rank 0 decides.
-        return None if settings.mode == "disabled" else RunWandbLogger(run_directory, settings, "offline")
+        return None
     mode, reason = resolve_mode(settings.mode)
     if mode == "disabled":
         return None
