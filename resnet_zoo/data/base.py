@@ -1,0 +1,196 @@
+"""What all data sets have in common: arguments, loaders, and the preparation of batches on the device."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch import LightningDataModule
+
+from resnet_zoo.data.augment import BatchAugmentation
+from resnet_zoo.data.batch import ImageBatch
+from resnet_zoo.data.checks import check_count
+from resnet_zoo.data.description import DataDescription
+from resnet_zoo.data.layout import require_root
+from resnet_zoo.data.loaders import ImageLoader
+from resnet_zoo.data.normalization import Channels, Normalization
+from resnet_zoo.data.order import EvaluationOrder, Order, TrainingOrder, check_global_batch_size
+from resnet_zoo.data.sources import ResidentImages
+from resnet_zoo.data.surroundings import Surroundings
+from resnet_zoo.errors import InvalidValue
+
+
+class ImageDataModule(LightningDataModule, DataDescription):
+    """A data set in the form that training, evaluation and prediction take it.
+
+    A subclass checks its arguments and its folder when it is constructed, says what it has and loads a split
+    when asked (see ``DataDescription``). Images reach the device as uint8; there ``prepare`` augments and
+    normalises them.
+
+    Attributes:
+        augmentation: what is random about training batches, applied on the device.
+
+    Args:
+        global_batch_size: images per optimizer update, over all ranks and accumulated batches.
+        num_workers: loader processes per rank; None chooses, which is none for images held in memory.
+        eval_batch_size: images per rank and batch in evaluation; None takes as many as a training batch has.
+        seed: of order and augmentation; None leaves it to the run, and is 0 if nobody says.
+        drop_last: leave out the shorter last update of an epoch.
+        mean: overrides the data set's own channel means, together with std.
+        std: overrides the data set's own channel standard deviations.
+        predict_root: folder of images for ``predict``; None predicts the test split.
+
+    Raises:
+        InvalidValue: a value that is not allowed.
+        MissingData: ``predict_root`` does not exist.
+    """
+
+    augmentation: BatchAugmentation
+
+    def __init__(
+        self,
+        *,
+        global_batch_size: int,
+        num_workers: int | None = None,
+        eval_batch_size: int | None = None,
+        seed: int | None = None,
+        drop_last: bool = False,
+        mean: Channels | None = None,
+        std: Channels | None = None,
+        predict_root: str | None = None,
+    ) -> None:
+        super().__init__()
+        check_count("global_batch_size", global_batch_size)
+        check_count("eval_batch_size", eval_batch_size)
+        check_count("num_workers", num_workers, minimum=0)
+        if (mean is None) != (std is None):
+            raise InvalidValue(
+                f"mean={mean} and std={std} go together. Give both, or neither for the data set's own."
+            )
+        self.global_batch_size = global_batch_size
+        self.num_workers = num_workers
+        self.eval_batch_size = eval_batch_size
+        self.seed = seed
+        self.drop_last = drop_last
+        self.predict_root = predict_root if predict_root is None else require_root("predict", predict_root)
+        self._normalization = None if mean is None or std is None else Normalization(mean, std)
+        self._sources = {}
+        self._loaders: list[ImageLoader] = []
+
+    def set_seed(self, seed: int) -> None:
+        """Take the run's seed, unless the data set was given its own."""
+        if self.seed is None:
+            self.seed = seed
+
+    def check_train_size(self) -> None:
+        """Refuse a batch size larger than the training split; subclasses call it once they know their counts."""
+        if self.global_batch_size > self.num_samples["train"]:
+            raise InvalidValue(
+                f"global_batch_size={self.global_batch_size} is larger than the train split of "
+                f"{self.num_samples['train']:,} images. Use at most {self.num_samples['train']}."
+            )
+
+    def check_batch_size(self, world_size: int, accumulation: int = 1) -> None:
+        """Refuse a ``global_batch_size`` that does not divide evenly over so many ranks and accumulated
+        batches.
+        """
+        check_global_batch_size(self.global_batch_size, world_size, accumulation)
+
+    def num_updates_per_epoch(self) -> int:
+        """Optimizer updates per epoch under the attached trainer, its ``limit_train_batches`` included."""
+        order = self._training_order()
+        batches = Surroundings.of(self.trainer).limited(order.num_batches)
+        return -(-batches // order.accumulation)
+
+    # On the device
+
+    def prepare(self, batch: ImageBatch) -> ImageBatch:
+        """Augment (a batch with seeds) and normalise, on the device the batch is on.
+
+        Args:
+            batch: from a loader, images uint8 (b, 3, h, w).
+
+        Returns:
+            The batch with images float32 (b, 3, h, w), in the same memory format.
+        """
+        images, offsets = batch.images, None
+        if batch.seeds is not None:
+            images = self.augmentation.crop_and_flip(images, batch.seeds)
+            offsets = self.augmentation.color_offsets(batch.seeds)
+        return batch._replace(images=self.normalization.apply(images, offsets))
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Called by Lightning once a batch is on the device."""
+        return self.prepare(batch) if isinstance(batch, ImageBatch) else batch
+
+    # What Lightning asks
+
+    def setup(self, stage: str) -> None:
+        """Load what the stage needs, so that what is wrong with it shows before anything starts."""
+        if stage == "fit":
+            needed = [name for name in ("train", "val") if self.has_split(name)]
+        else:
+            needed = ["val" if stage == "validate" else stage]
+        for split in needed:
+            self.source(split)
+
+    def teardown(self, stage: str) -> None:
+        """End the worker processes."""
+        for loader in self._loaders:
+            loader.close()
+        self._loaders.clear()
+
+    def train_dataloader(self) -> ImageLoader:
+        """Batches with seeds, in an order that depends on seed and epoch alone."""
+        return self._loader("train", self._training_order())
+
+    def val_dataloader(self) -> ImageLoader | list[ImageLoader]:
+        """Every validation image exactly once; an empty list without a validation split."""
+        return self._evaluation_loader("val") if self.has_split("val") else []
+
+    def test_dataloader(self) -> ImageLoader:
+        """Every test image exactly once."""
+        return self._evaluation_loader("test")
+
+    def predict_dataloader(self) -> ImageLoader:
+        """Every image of ``predict_root``, or else of the test split, exactly once."""
+        return self._evaluation_loader("predict")
+
+    # How it is done
+
+    def _training_order(self) -> TrainingOrder:
+        around = Surroundings.of(self.trainer)
+        return TrainingOrder(
+            num_samples=self.num_samples["train"],
+            global_batch_size=self.global_batch_size,
+            seed=self.seed or 0,
+            rank=around.rank,
+            world_size=around.world_size,
+            accumulation=around.accumulation,
+            drop_last=self.drop_last,
+        )
+
+    def _evaluation_loader(self, split: str) -> ImageLoader:
+        around = Surroundings.of(self.trainer)
+        in_training = self.global_batch_size // (around.world_size * around.accumulation)
+        batch_size = self.eval_batch_size or max(1, in_training)
+        num_samples = len(self.source(split).labels)
+        return self._loader(split, EvaluationOrder(num_samples, batch_size, around.rank, around.world_size))
+
+    def _loader(self, split: str, order: Order) -> ImageLoader:
+        around = Surroundings.of(self.trainer)
+        source = self.source(split)
+        num_workers = self.num_workers
+        if num_workers is None:
+            num_workers = 0 if isinstance(source, ResidentImages) else around.automatic_workers
+        if isinstance(source, ResidentImages):
+            source = around.place(source, num_workers)
+            self._sources[self.resolve(split)] = source
+        loader = ImageLoader(
+            source,
+            order,
+            num_workers=num_workers,
+            pin_memory=around.device.type == "cuda",
+            reshuffle=not around.overfitting,
+        )
+        self._loaders.append(loader)
+        return loader

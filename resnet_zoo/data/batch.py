@@ -1,0 +1,32 @@
+"""What travels from the loaders to the classifier."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class ImageBatch(NamedTuple):
+    """A batch of images with everything one must know to train on it or to count it.
+
+    Attributes:
+        images: (b, 3, h, w), channels-last in memory; uint8 from the loader, float32 after
+            ``ImageDataModule.prepare``.
+        labels: int64 (b,); -1 marks padding (and, in prediction, an unknown label): never counted, weight 0
+            in the loss.
+        indices: int64 (b,), position of the image in its split; -1 marks padding, whose pixels mean nothing.
+        seeds: int64 (b,), the augmentation seed of every image, in training; None in evaluation. A batch with
+            seeds is a training batch.
+        update_size: number of real images in the whole optimizer update this batch belongs to, over all ranks
+            and all accumulated batches; 0 in evaluation. With ``W`` ranks and ``A`` accumulated batches, the
+            loss of this batch is the sum over its real images times ``W * A / update_size``: averaged over
+            ranks and accumulation, as DDP and Lightning do, that is exactly the mean over the update's
+            images.
+    """
+
+    images: Tensor
+    labels: Tensor
+    indices: Tensor
+    seeds: Tensor | None
+    update_size: int

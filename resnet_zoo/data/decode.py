@@ -1,0 +1,99 @@
+"""From an image file to pixels: always uint8 RGB, whatever the file holds.
+
+JPEG and PNG go through torchvision's decoders, everything else (and what those refuse) through Pillow. The
+content decides, not the file's name: ImageNet has a PNG in a ``.JPEG`` name. Greyscale is repeated, CMYK
+converted, 16 bits cut to their upper 8, transparency dropped, the first frame of an animation taken. EXIF
+rotation is not applied, as is ImageNet's practice.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.io import ImageReadMode, decode_jpeg, decode_png
+
+from resnet_zoo.errors import UserMistake
+
+_JPEG_START, _PNG_START = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+
+
+class UnreadableImage(UserMistake):
+    """An image file that cannot be read or decoded.
+
+    Attributes:
+        path: of the file.
+        cause: why, in the words of whoever failed.
+    """
+
+    def __init__(self, path: str, cause: str) -> None:
+        super().__init__(f"cannot read the image {path!r}: {cause}.")
+        self.path = path
+        self.cause = cause
+
+    def __reduce__(self) -> tuple[type[UnreadableImage], tuple[str, str]]:
+        return type(self), (self.path, self.cause)  # so that it crosses from a worker process unchanged
+
+
+def decode_file(path: str) -> Tensor:
+    """The pixels of an image file.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        uint8 (3, h, w), channels-last in memory.
+
+    Raises:
+        UnreadableImage: the file is missing, empty, cut short or not an image.
+    """
+    try:
+        content = np.fromfile(path, dtype=np.uint8)
+    except OSError as error:
+        raise UnreadableImage(path, error.strerror or str(error)) from error
+    if not len(content):
+        raise UnreadableImage(path, "the file is empty")
+    try:
+        return _decode(content)
+    except Exception as error:  # decoders raise nearly anything on damaged input
+        raise UnreadableImage(path, str(error).strip().rstrip(".") or type(error).__name__) from error
+
+
+def _decode(content: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> Tensor:
+    start = content[:8].tobytes()
+    decoder = decode_jpeg if start.startswith(_JPEG_START) else decode_png if start == _PNG_START else None
+    if decoder is not None:
+        try:
+            image = decoder(torch.from_numpy(content), mode=ImageReadMode.RGB)
+        except RuntimeError:
+            pass  # Pillow reads some files that torchvision refuses, and says better what is wrong with the others
+        else:
+            return _upper_byte(image) if image.dtype == torch.uint16 else image
+    return _decode_with_pillow(content.tobytes())
+
+
+def _upper_byte(image: Tensor) -> Tensor:
+    return (image.to(torch.int32) >> 8).to(torch.uint8)
+
+
+def _decode_with_pillow(content: bytes) -> Tensor:
+    with Image.open(io.BytesIO(content)) as image:
+        if image.mode == "F":
+            raise ValueError("pixels of floating point have no range that could be shown")
+        if image.mode.startswith("I"):  # 16 bits, which Pillow's own conversion would clip instead of scale
+            grey = torch.from_numpy(np.asarray(image).astype(np.int32)).clamp(0, 0xFFFF)
+            return _upper_byte(grey).unsqueeze(-1).expand(-1, -1, 3).contiguous().permute(2, 0, 1)
+        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+
+
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of this name counts as an image; hidden files never do (archives leave ``._name.jpg``
+    behind).
+    """
+    return not name.startswith(".") and name.lower().endswith(IMAGE_EXTENSIONS)

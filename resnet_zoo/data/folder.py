@@ -1,0 +1,205 @@
+"""Any data set that has one folder of image files per class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from resnet_zoo.data import normalization
+from resnet_zoo.data.augment import BatchAugmentation
+from resnet_zoo.data.base import ImageDataModule
+from resnet_zoo.data.checks import check_choice, check_count, check_fraction, check_not_negative
+from resnet_zoo.data.index import ImageIndex
+from resnet_zoo.data.layout import (
+    SEE,
+    class_folders,
+    index_split,
+    require_root,
+    require_same_classes,
+    subfolders,
+)
+from resnet_zoo.data.normalization import Channels, Normalization, measure
+from resnet_zoo.data.pipelines import Augmentation, evaluation_transform, training_transform
+from resnet_zoo.data.sources import FileImages, ImageSource, ResidentImages
+from resnet_zoo.data.splits import stratified_split
+from resnet_zoo.data.transforms import CenterCrop, Transform
+from resnet_zoo.errors import InvalidValue
+
+NAME = "ImageFolder"
+Pipeline = Literal["imagenet", "cifar"]
+USUAL_SIZES = {"imagenet": 224, "cifar": 32}
+EVALUATION_SPLITS = ("val", "test")
+
+
+class ImageFolder(ImageDataModule):
+    """Your own images: one folder per class, below 'train' and, if there are any, 'val' and 'test'.
+
+    Without a 'train' folder the class folders may be directly in the root, with val_fraction. The 'imagenet'
+    pipeline decodes files in worker processes and takes random crops of them; the 'cifar' pipeline is for
+    small images: everything is brought to one size and held in memory, and training shifts by up to an eighth
+    of the image.
+
+    Args:
+        root: folder with 'train' inside, or with the class folders.
+        global_batch_size: images per optimizer update, over all ranks and accumulated batches.
+        pipeline: 'imagenet' or 'cifar'.
+        image_size: height and width of the images, in pixels; by default 224 for 'imagenet', 32 for 'cifar'.
+        val_fraction: share of the training images to set aside for validation, where there is no 'val'
+            folder; the same share of every class.
+        split_seed: of the choice of validation images.
+        flip: mirror training images at random; not for digits, letters or signs.
+        augmentation: the random crop of the 'imagenet' pipeline, 'random_resized_crop' (the default) or
+            'scale_jitter'.
+        jitter_range: shortest and longest shorter side for 'scale_jitter'; by default [256, 480] for 224
+            pixels and in proportion for others.
+        color_noise: standard deviation of the colour noise of Krizhevsky et al. 2012, for example 0.1.
+        eval_resize: shorter side before the central crop; by default 256 for 224 pixels and in proportion for
+            others with the 'imagenet' pipeline, image_size with the 'cifar' pipeline.
+        num_workers: loader processes per rank; by default a rank's share of the cores, at most 16, and none
+            with 'cifar'.
+        eval_batch_size: images per rank and batch in evaluation; by default as many as a training batch has.
+        seed: of order and augmentation; by default the run's seed.
+        drop_last: leave out the shorter last update of an epoch.
+        mean: channel means in 0..1, together with std; by default ImageNet's for the 'imagenet' pipeline,
+            measured on the training images for the 'cifar' pipeline.
+        std: channel standard deviations in 0..1, together with mean.
+        predict_root: folder of images for 'predict'; by default it predicts the test or the validation split.
+
+    Raises:
+        MissingData: no such folder, or no images in it.
+        InvalidValue: a value that is not allowed, or splits with different classes.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        global_batch_size: int,
+        pipeline: Pipeline = "imagenet",
+        image_size: int | None = None,
+        val_fraction: float | None = None,
+        split_seed: int = 0,
+        flip: bool = True,
+        augmentation: Augmentation | None = None,
+        jitter_range: tuple[int, int] | None = None,
+        color_noise: float = 0.0,
+        eval_resize: int | None = None,
+        num_workers: int | None = None,
+        eval_batch_size: int | None = None,
+        seed: int | None = None,
+        drop_last: bool = False,
+        mean: Channels | None = None,
+        std: Channels | None = None,
+        predict_root: str | None = None,
+    ) -> None:
+        super().__init__(
+            global_batch_size=global_batch_size,
+            num_workers=num_workers,
+            eval_batch_size=eval_batch_size,
+            seed=seed,
+            drop_last=drop_last,
+            mean=mean,
+            std=std,
+            predict_root=predict_root,
+        )
+        check_choice("pipeline", pipeline, get_args(Pipeline))
+        check_count("image_size", image_size)
+        check_fraction("val_fraction", val_fraction)
+        check_not_negative("color_noise", color_noise)
+        self.root = require_root(NAME, root)
+        self.pipeline = pipeline
+        self.image_size = size = USUAL_SIZES[pipeline] if image_size is None else image_size
+        self.val_fraction = val_fraction
+        self.split_seed = split_seed
+        if pipeline == "cifar":
+            _refuse_crops(augmentation, jitter_range)
+            self._eval_transform = evaluation_transform(size, size if eval_resize is None else eval_resize)
+            self._train_transform: Transform = self._eval_transform
+        else:
+            self._train_transform = training_transform(
+                size, augmentation or "random_resized_crop", jitter_range
+            )
+            self._eval_transform = evaluation_transform(size, eval_resize)
+        self.augmentation = BatchAugmentation(size // 8 if pipeline == "cifar" else 0, flip, color_noise)
+        self._classes, self._indices = _find_splits(root, val_fraction, split_seed)
+        self.num_samples = {name: len(index) for name, index in self._indices.items()}
+        self.check_train_size()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the class folders, sorted."""
+        return self._classes
+
+    def load_split(self, name: str) -> ImageSource:
+        """The files of a split with the crop that belongs to it; with the 'cifar' pipeline all of them
+        decoded.
+        """
+        files = FileImages(
+            self._indices[name], self._train_transform if name == "train" else self._eval_transform
+        )
+        return files.load() if self.pipeline == "cifar" else files
+
+    def own_normalization(self) -> Normalization:
+        """ImageNet's usual one for the 'imagenet' pipeline; of the training images for the 'cifar' pipeline."""
+        if self.pipeline == "imagenet":
+            return normalization.IMAGENET
+        images = self.source("train")
+        assert isinstance(images, ResidentImages)
+        return measure(images.images)
+
+    def evaluation_transform(self) -> CenterCrop:
+        """Resize the shorter side, then the central crop."""
+        return self._eval_transform
+
+    def origin(self) -> dict[str, Any]:
+        """Hashes of the file lists."""
+        return {"files_sha256": {name: index.fingerprint() for name, index in self._indices.items()}}
+
+
+def _refuse_crops(augmentation: str | None, jitter_range: tuple[int, int] | None) -> None:
+    for name, value in (("augmentation", augmentation), ("jitter_range", jitter_range)):
+        if value is not None:
+            raise InvalidValue(
+                f"{name}={value!r} belongs to pipeline='imagenet' and would have no effect with "
+                "pipeline='cifar', which shifts and flips. Leave it out, or change the pipeline."
+            )
+
+
+def _find_splits(
+    root: str, val_fraction: float | None, split_seed: int
+) -> tuple[tuple[str, ...], dict[str, ImageIndex]]:
+    """Class names, and the files of every split there is."""
+    folders = set(subfolders(root))
+    bare = "train" not in folders
+    if bare and folders & set(EVALUATION_SPLITS):
+        found = ", ".join(map(repr, sorted(folders & set(EVALUATION_SPLITS))))
+        raise InvalidValue(f"{NAME} root {root!r} has no 'train' folder beside {found}. {SEE}")
+    if bare and val_fraction is None:
+        class_folders(NAME, root)
+        raise InvalidValue(
+            f"{NAME} root {root!r} has no 'train' folder. If its folders are the classes, say how many of the "
+            f"images are to be set aside for validation, e.g. val_fraction=0.1. {SEE}"
+        )
+    if "val" in folders and val_fraction is not None and not bare:
+        raise InvalidValue(
+            f"val_fraction={val_fraction} would set aside training images, but {NAME} root {root!r} has a 'val' "
+            "folder. Leave val_fraction out to use it."
+        )
+    train = root if bare else str(Path(root) / "train")
+    classes = class_folders(NAME, train)
+    indices = {"train": index_split(NAME, train, classes)}
+    for name in () if bare else EVALUATION_SPLITS:
+        if name in folders:
+            folder = str(Path(root) / name)
+            require_same_classes(NAME, train, classes, folder)
+            indices[name] = index_split(NAME, folder, classes)
+    if val_fraction is not None:
+        whole = indices["train"]
+        rest, chosen = stratified_split(whole.labels, round(val_fraction * len(whole)), split_seed)
+        if not len(rest) or not len(chosen):
+            raise InvalidValue(
+                f"val_fraction={val_fraction} of {len(whole):,} images leaves {len(rest):,} for training and "
+                f"{len(chosen):,} for validation. Both need at least one."
+            )
+        indices |= {"train": whole.subset(rest), "val": whole.subset(chosen)}
+    return tuple(classes), indices

@@ -1,0 +1,233 @@
+"""Which images a rank gets, in which batch, in which order.
+
+``global_batch_size`` images make one optimizer update, whatever the number of ranks W and of accumulated
+batches A. An update is a contiguous piece of the epoch's permutation, cut into W * A contiguous slots; slot
+``m * W + r`` is the batch number m of that update on rank r. So the same images make up the same update in
+the same order wherever a run runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from resnet_zoo.data import random
+from resnet_zoo.errors import InvalidValue
+
+MINIMUM_BATCH = 2  # batch normalisation cannot train on a single value per channel
+_ORDER, _AUGMENTATION = 1, 2  # keeps the two uses of (seed, epoch, index) independent of each other
+
+
+class EpochPlan(NamedTuple):
+    """Everything one rank does in one epoch, as flat arrays over its m images.
+
+    Attributes:
+        sources: int64 (m,), the image to fetch; -1 where any image will do (padding in evaluation).
+        indices: int64 (m,), the same with -1 at all padding.
+        seeds: int64 (m,), augmentation seeds; None in evaluation.
+        bounds: batch k is ``bounds[k]:bounds[k + 1]``.
+        update_sizes: per batch, the number of real images in its optimizer update; 0 in evaluation.
+    """
+
+    sources: Tensor
+    indices: Tensor
+    seeds: Tensor | None
+    bounds: list[int]
+    update_sizes: list[int]
+
+    def piece(self, batch: int) -> slice:
+        """Where a batch is in the flat arrays."""
+        return slice(self.bounds[batch], self.bounds[batch + 1])
+
+    def to(self, device: torch.device) -> EpochPlan:
+        """The same plan with its arrays on a device."""
+        seeds = None if self.seeds is None else self.seeds.to(device)
+        return self._replace(sources=self.sources.to(device), indices=self.indices.to(device), seeds=seeds)
+
+    def request(self, batch: int) -> tuple[Tensor, Tensor | None]:
+        """What to fetch for a batch: sources and seeds."""
+        piece = self.piece(batch)
+        return self.sources[piece], None if self.seeds is None else self.seeds[piece]
+
+
+class Order(Protocol):
+    """What a loader needs to know: how many batches there are, and what is in them in a given epoch."""
+
+    @property
+    def num_batches(self) -> int:
+        """Batches per epoch on this rank; the same on every rank."""
+
+    def plan(self, epoch: int) -> EpochPlan:
+        """The images of one epoch on this rank."""
+
+    def identity(self) -> dict[str, int]:
+        """What must not change if a half-finished epoch is to be continued."""
+
+
+def check_global_batch_size(global_batch_size: int, world_size: int, accumulation: int) -> None:
+    """Refuse a batch size that does not divide evenly over ranks and accumulated batches, naming the nearest
+    that do.
+    """
+    slots = world_size * accumulation
+    if global_batch_size % slots == 0:
+        return
+    over = f"{world_size} ranks" if world_size > 1 else ""
+    if accumulation > 1:
+        over += f"{' x ' if over else ''}{accumulation} accumulated batches"
+    below = global_batch_size // slots * slots
+    nearest = f"{below} or {below + slots}" if below else f"{slots}"
+    raise InvalidValue(
+        f"global_batch_size={global_batch_size} does not divide over {over}. Use a multiple of {slots}, e.g. {nearest}."
+    )
+
+
+def permutation(num_samples: int, *seeds: int) -> Tensor:
+    """A permutation of ``range(num_samples)``, int64 (n,), that depends on the seeds alone."""
+    keys = random.combine(*seeds, torch.arange(num_samples))
+    return torch.argsort(keys, stable=True)
+
+
+@dataclass(frozen=True)
+class TrainingOrder:
+    """The order of training, exact under any number of ranks and accumulated batches.
+
+    The last, shorter update of an epoch is spread over all slots as evenly as possible. A slot that gets
+    fewer than two images is filled up with repeated ones, marked as padding, so that every rank takes part in
+    every step.
+
+    Args:
+        num_samples: images in the split.
+        global_batch_size: images per optimizer update.
+        seed: of the permutation and of the augmentation.
+        rank: of this process.
+        world_size: number of ranks.
+        accumulation: batches per rank and optimizer update.
+        drop_last: leave the shorter last update out.
+
+    Raises:
+        InvalidValue: the batch size does not divide over ranks and accumulated batches.
+    """
+
+    num_samples: int
+    global_batch_size: int
+    seed: int
+    rank: int = 0
+    world_size: int = 1
+    accumulation: int = 1
+    drop_last: bool = False
+
+    def __post_init__(self) -> None:
+        check_global_batch_size(self.global_batch_size, self.world_size, self.accumulation)
+
+    @property
+    def slots(self) -> int:
+        """Batches that make up one update, over all ranks."""
+        return self.world_size * self.accumulation
+
+    @property
+    def slot_size(self) -> int:
+        """Images in a batch of a full update."""
+        return self.global_batch_size // self.slots
+
+    @property
+    def num_updates(self) -> int:
+        """Optimizer updates per epoch."""
+        full, rest = divmod(self.num_samples, self.global_batch_size)
+        return full + (rest > 0 and not self.drop_last)
+
+    @property
+    def num_batches(self) -> int:
+        """Batches per epoch on every rank."""
+        return self.accumulation * self.num_updates
+
+    def identity(self) -> dict[str, int]:
+        """What a half-finished epoch depends on; the number of ranks is not part of it."""
+        return {
+            name: int(value) for name, value in asdict(self).items() if name not in ("rank", "world_size")
+        }
+
+    def plan(self, epoch: int) -> EpochPlan:
+        """The images of one epoch on this rank."""
+        order = permutation(self.num_samples, self.seed, epoch, _ORDER)
+        full = self.num_samples // self.global_batch_size
+        slots = order[: full * self.global_batch_size].view(
+            full, self.accumulation, self.world_size, self.slot_size
+        )
+        sources = [slots[:, :, self.rank].reshape(-1)]
+        indices = list(sources)
+        lengths = [self.slot_size] * (full * self.accumulation)
+        update_sizes = [self.global_batch_size] * len(lengths)
+        if self.num_updates > full:
+            rest = order[full * self.global_batch_size :]
+            for batch in range(self.accumulation):
+                fetched, counted = self._slot_of_rest(rest, batch * self.world_size + self.rank)
+                sources.append(fetched)
+                indices.append(counted)
+                lengths.append(len(fetched))
+                update_sizes.append(len(rest))
+        fetched = torch.cat(sources)
+        seeds = random.combine(self.seed, epoch, _AUGMENTATION, fetched)
+        return EpochPlan(fetched, torch.cat(indices), seeds, _bounds(lengths), update_sizes)
+
+    def _slot_of_rest(self, rest: Tensor, slot: int) -> tuple[Tensor, Tensor]:
+        """Sources and indices of one slot of the last, shorter update."""
+        share, extra = divmod(len(rest), self.slots)
+        start = slot * share + min(slot, extra)
+        counted = rest[start : start + share + (slot < extra)]
+        padding = max(0, min(MINIMUM_BATCH, self.slot_size) - len(counted))
+        again = (counted if len(counted) else rest).repeat(MINIMUM_BATCH)[:padding]
+        return torch.cat([counted, again]), torch.cat([counted, torch.full_like(again, -1)])
+
+
+@dataclass(frozen=True)
+class EvaluationOrder:
+    """The order of evaluation: rank r takes images r, r + W, r + 2W, …, padded to equally many full batches
+    on all ranks.
+
+    Every image is there exactly once over all ranks; padding has index -1. Equal, full batches mean that no
+    rank waits for another for ever and that every batch has the same shape.
+
+    Args:
+        num_samples: images in the split.
+        batch_size: images per batch and rank.
+        rank: of this process.
+        world_size: number of ranks.
+    """
+
+    num_samples: int
+    batch_size: int
+    rank: int = 0
+    world_size: int = 1
+
+    @property
+    def num_batches(self) -> int:
+        """Batches on every rank."""
+        return -(-self.num_samples // (self.world_size * self.batch_size))
+
+    def identity(self) -> dict[str, int]:
+        """What a half-finished pass depends on."""
+        return {"num_samples": self.num_samples, "batch_size": self.batch_size}
+
+    @cached_property
+    def _plan(self) -> EpochPlan:
+        own = torch.arange(self.rank, self.num_samples, self.world_size)
+        indices = torch.full((self.num_batches * self.batch_size,), -1)
+        indices[: len(own)] = own
+        return EpochPlan(
+            indices, indices, None, _bounds([self.batch_size] * self.num_batches), [0] * self.num_batches
+        )
+
+    def plan(self, epoch: int) -> EpochPlan:
+        """The images on this rank; the same in every epoch."""
+        return self._plan
+
+
+def _bounds(lengths: list[int]) -> list[int]:
+    bounds = [0]
+    for length in lengths:
+        bounds.append(bounds[-1] + length)
+    return bounds

@@ -1,0 +1,125 @@
+"""Where the pixels of a split come from: one tensor held in memory, or files decoded when they are needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from resnet_zoo.data.decode import decode_file
+from resnet_zoo.data.index import ImageIndex
+from resnet_zoo.data.transforms import Transform
+
+CHUNK = 256  # images decoded by a thread at a time
+
+
+class ImageSource(Protocol):
+    """The images of a split, fetched a batch at a time."""
+
+    @property
+    def labels(self) -> Tensor:
+        """int64 (n,), on the device that ``fetch`` delivers to; -1 where unknown."""
+
+    def fetch(self, positions: Tensor, seeds: Tensor | None) -> Tensor:
+        """uint8 (b, 3, h, w), channels-last, of the images at int64 (b,); position -1 asks for any image at
+        all.
+
+        The seeds, int64 (b,), are for what is random before images have one size; None in evaluation.
+        """
+
+
+class ResidentImages:
+    """A whole split in memory, gathered in whole batches: for small data sets, on the training device if it
+    fits.
+
+    Args:
+        images: uint8 (k, h, w, 3).
+        labels: int64 (n,). With more labels than images, image i is ``images[i % k]``.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        assert images.dtype == torch.uint8, images.dtype
+        assert images.shape[3:] == (3,), images.shape
+        self.images = images.contiguous()
+        self.labels = labels
+
+    @property
+    def device(self) -> torch.device:
+        """Where the images are."""
+        return self.images.device
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the images, in bytes."""
+        return self.images.nbytes
+
+    def to(self, device: torch.device) -> ResidentImages:
+        """The same images on another device."""
+        return ResidentImages(self.images.to(device), self.labels.to(device))
+
+    def fetch(self, positions: Tensor, seeds: Tensor | None) -> Tensor:
+        """uint8 (b, 3, h, w), channels-last, as they are stored: all that is random happens later, to whole
+        batches.
+        """
+        rows = positions.clamp(min=0)
+        if len(self.images) < len(self.labels):
+            rows = rows % len(self.images)
+        gathered = self.images.view(len(self.images), -1).index_select(0, rows)  # one copy per image
+        return gathered.view(-1, *self.images.shape[1:]).permute(0, 3, 1, 2)
+
+
+class FileImages:
+    """A split of image files, decoded and cropped one by one: what loader workers run.
+
+    Args:
+        index: paths and labels.
+        transform: brings every image to one size.
+    """
+
+    def __init__(self, index: ImageIndex, transform: Transform) -> None:
+        self.index = index
+        self.transform = transform
+
+    @property
+    def labels(self) -> Tensor:
+        """int64 (n,), on the CPU."""
+        return torch.from_numpy(self.index.labels).long()
+
+    def fetch(self, positions: Tensor, seeds: Tensor | None) -> Tensor:
+        """uint8 (b, 3, size, size), channels-last; blank at position -1.
+
+        Raises:
+            UnreadableImage: naming the first file that cannot be decoded; nothing is put in its place.
+        """
+        size = self.transform.size
+        batch = torch.empty(len(positions), size, size, 3, dtype=torch.uint8)
+        sample_seeds: Iterable[int | None] = [None] * len(positions) if seeds is None else seeds.tolist()
+        for image, position, seed in zip(batch, positions.tolist(), sample_seeds, strict=True):
+            if position < 0:
+                image.zero_()
+            else:
+                image.copy_(self.transform(decode_file(self.index.path(position)), seed).permute(1, 2, 0))
+        return batch.permute(0, 3, 1, 2)
+
+    def load(self) -> ResidentImages:
+        """Decode everything once, in as many threads as there are cores, and keep it in memory."""
+        size = self.transform.size
+        images = torch.empty(len(self.index), size, size, 3, dtype=torch.uint8)
+
+        def load_chunk(positions: Tensor) -> None:
+            images[int(positions[0]) : int(positions[-1]) + 1] = self.fetch(positions, None).permute(
+                0, 2, 3, 1
+            )
+
+        with ThreadPoolExecutor(max_workers=available_cores()) as pool:
+            list(pool.map(load_chunk, torch.arange(len(self.index)).chunk(-(-len(self.index) // CHUNK))))
+        return ResidentImages(images, self.labels)
+
+
+def available_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
