@@ -47,8 +47,9 @@ def check_builder(builder: object) -> None:
     named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     for parameter in signature.parameters.values():
         if parameter.kind not in named:
+            bare = parameter.replace(annotation=inspect.Parameter.empty, default=inspect.Parameter.empty)
             raise InvalidValue(
-                f"{where} takes {parameter!s} ({parameter.kind.description}). Write every argument out as a "
+                f"{where} takes {bare!s} ({parameter.kind.description}). Write every argument out as a "
                 "keyword argument with a type and a default; a config can set and check only those."
             )
 

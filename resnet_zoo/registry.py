@@ -97,8 +97,9 @@ class BackboneRegistry:
             raise InvalidValue(
                 f"several plugins offer a backbone named {name!r}: {sources}. Write {spellings}."
             )
-        if "." in name and "/" not in name:
-            return self._at_import_path(name)
+        path = name.replace(":", ".")  # entry points write 'module:function'
+        if "." in path and "/" not in path:
+            return self._at_import_path(path)
         known = [entry.name for entry in entries]
         raise unknown_name("backbone", name, nearest_names(name, known, count=1) or known, _where_to_look())
 
@@ -145,7 +146,7 @@ class BackboneRegistry:
         return next((entry.name for entry in self.entries() if entry.key == mine.key), mine.name)
 
     def _at_import_path(self, path: str) -> BackboneEntry:
-        module, _, function = path.replace(":", ".").rpartition(".")
+        module, _, function = path.rpartition(".")
         if module == f"{OWN_MODULE}.backbones":
             return self.resolve(function)
         found = getattr(_import_for(path, module), function, None)

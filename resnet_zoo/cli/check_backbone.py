@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from resnet_zoo.cli.backbone_arguments import parse_backbone_arguments
 from resnet_zoo.cli.figures_cache import remember_figures
-from resnet_zoo.cli.measure import measure
 from resnet_zoo.cli.parser import CommandParser
-from resnet_zoo.conformance import Case, Outcome, examine
 from resnet_zoo.entry import BackboneEntry
 from resnet_zoo.registry import registry
+
+if TYPE_CHECKING:
+    from resnet_zoo.conformance import Outcome
 
 
 def main(argv: list[str]) -> int:
@@ -26,7 +26,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("name", help="a name from 'resnet-zoo list', package/name, or an import path")
     parser.add_argument("--json", action="store_true", help="print a record instead of lines")
     options, rest = parser.parse_known_args(argv)
-    entry = registry.resolve(options.name)
+    entry = registry.resolve(options.name)  # a mistyped name is answered before torch is imported
+
+    from resnet_zoo.cli.backbone_arguments import parse_backbone_arguments
+    from resnet_zoo.cli.measure import measure
+    from resnet_zoo.conformance import Case, examine
+
     arguments = parse_backbone_arguments(options.name, entry.find(), rest) if rest else {}
     outcomes = examine(Case(options.name, **arguments))
     broken = _print_json(entry, arguments, outcomes) if options.json else _print_lines(entry, outcomes)

@@ -5,15 +5,9 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
-from contextlib import nullcontext
 from typing import Any
 
-import torch
-
-from resnet_zoo.cli.backbone_arguments import builder_arguments, parse_backbone_arguments
 from resnet_zoo.cli.figures_cache import remember_figures
-from resnet_zoo.cli.layer_table import layer_table
-from resnet_zoo.cli.measure import measure
 from resnet_zoo.cli.parser import CommandParser, positive_int
 from resnet_zoo.registry import registry
 
@@ -52,12 +46,15 @@ def describe(
     Raises:
         UserMistake: the name, an argument or the image size is not accepted.
     """
-    entry = registry.resolve(name)
+    entry = registry.resolve(name)  # a mistyped name is answered before torch is imported
+
+    from resnet_zoo.cli.backbone_arguments import builder_arguments, parse_backbone_arguments
+    from resnet_zoo.cli.layer_table import layer_table
+    from resnet_zoo.cli.measure import measure
+
     builder = entry.load()
     arguments = parse_backbone_arguments(name, builder, words)
-    # Built-in nets are counted on torch's meta device, where nothing is allocated; a plugin may not work there.
-    with torch.device("meta") if entry.built_in else nullcontext():
-        backbone = builder(**arguments)
+    backbone = builder(**arguments)
     measured = measure(entry, backbone, image_size, num_classes, arguments.get("in_channels", 3))
     figures = measured.figures(entry, builder)
     if not (arguments or image_size or num_classes):

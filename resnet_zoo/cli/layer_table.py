@@ -91,10 +91,14 @@ def _layers(module: nn.Module, with_strides: bool) -> list[str]:
     text = _layer(module, with_strides)
     if text is not None:
         return [text]
-    children = [child for name, child in module.named_children() if name not in _WAYS_AROUND]
     if isinstance(module, nn.Sequential | nn.ModuleList):
-        return [layer for child in children for layer in _layers(child, with_strides)]
-    inside = [layer for child in children for layer in _layers(child, False)]
+        return [layer for child in module for layer in _layers(child, with_strides)]
+    inside = [
+        f"gate {layer}" if name.endswith("gate") else layer
+        for name, child in module.named_children()
+        if name not in _WAYS_AROUND
+        for layer in _layers(child, False)
+    ]
     return [f"[{'; '.join(inside)}]"] if inside else []
 
 
