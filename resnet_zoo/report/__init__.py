@@ -5,6 +5,7 @@ Data classes: ``resnet_zoo.report.figures``. ``draw(figure, folder)`` writes PNG
 """
 
 from resnet_zoo.report.claims import claims_json
+from resnet_zoo.report.drawing import draw
 from resnet_zoo.report.figures import (
     BarFigure,
     BarGroup,
@@ -28,4 +29,5 @@ __all__ = [
     "Series",
     "Table",
     "claims_json",
+    "draw",
 ]

@@ -93,6 +93,7 @@ class LineFigure:
         log_y: the same for the vertical axis.
         caption: what to read from it, and on which data.
         marks: places and lines to point at.
+        y_range: lower and upper end of the vertical axis; by default all values fit.
     """
 
     name: str
@@ -104,6 +105,7 @@ class LineFigure:
     log_y: bool = False
     caption: str = ""
     marks: Sequence[Mark] = ()
+    y_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
