@@ -6,7 +6,7 @@ import csv
 import io
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
@@ -31,7 +31,7 @@ class MetricsCSV(Logger):
         super().__init__()
         self.run_directory = run_directory
         self._columns: list[str] = []
-        self._file: TextIO | None = None
+        self._looked_at_file = False
 
     @property
     def name(self) -> str:
@@ -60,13 +60,16 @@ class MetricsCSV(Logger):
             metrics: name -> number or scalar tensor.
             step: optimizer updates made so far.
         """
+        self._look_at_file()
         row = {"step": step, **{name: _number(value) for name, value in metrics.items()}}
-        file = self._file if self._file is not None else self._open()
-        new_columns = [name for name in (*FIRST_COLUMNS, *row) if name not in self._columns]
+        new_columns = [name for name in dict.fromkeys((*FIRST_COLUMNS, *row)) if name not in self._columns]
         if new_columns:
-            file = self._add_columns(list(dict.fromkeys(new_columns)))
-        file.write(_line([row.get(name) for name in self._columns]))
-        file.flush()
+            rows = self._read()
+            self._columns += new_columns
+            self._rewrite(rows)
+        # Opened for each row: what is closed is out of the process's hands, whatever happens to it.
+        with self.run_directory.metrics.open("a", encoding="utf-8", newline="") as file:
+            file.write(_line([row.get(name) for name in self._columns]))
 
     @rank_zero_only
     def keep_rows_up_to(self, step: int) -> int:
@@ -75,50 +78,36 @@ class MetricsCSV(Logger):
         Returns:
             How many rows were dropped.
         """
+        self._look_at_file()
         rows = self._read()
         kept = [row for row in rows if not row["step"] or int(row["step"]) <= step]
         if len(kept) < len(rows):
             self._rewrite(kept)
         return len(rows) - len(kept)
 
-    @rank_zero_only
-    def finalize(self, status: str) -> None:
-        """Close the file; a later row opens it again."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def _open(self) -> TextIO:
-        """Open the table for appending, after a look at what an earlier process left."""
+    def _look_at_file(self) -> None:
+        """At first use: take over the columns that an earlier process left, and drop a row that it left unfinished."""
         path = self.run_directory.metrics
-        if path.exists():
-            with path.open("r+", encoding="utf-8", newline="") as file:
-                text = file.read()
-                whole_rows = text[: text.rfind("\n") + 1]
-                if whole_rows != text:
-                    # The process died in the middle of a row; the next one must not continue it.
-                    file.truncate(len(whole_rows.encode()))
-            self._columns = next(csv.reader(io.StringIO(whole_rows)), [])
-        self._file = path.open("a", encoding="utf-8", newline="")
-        return self._file
-
-    def _add_columns(self, names: Sequence[str]) -> TextIO:
-        rows = self._read()
-        self._columns += names
-        return self._rewrite(rows)
+        if self._looked_at_file or not path.exists():
+            return
+        self._looked_at_file = True
+        text = path.read_bytes()
+        whole_rows = text[: text.rfind(b"\n") + 1]
+        if whole_rows != text:
+            # The next row must not continue it.
+            write_text_atomically(path, whole_rows.decode())
+        self._columns = next(csv.reader(io.StringIO(whole_rows.decode())), [])
 
     def _read(self) -> list[dict[str, str]]:
-        if self._file is None:
-            self._open()
+        if not self.run_directory.metrics.exists():
+            return []
         with self.run_directory.metrics.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 
-    def _rewrite(self, rows: Sequence[Mapping[str, str]]) -> TextIO:
-        """Replace the file by the header and these rows, and open the new one."""
+    def _rewrite(self, rows: Sequence[Mapping[str, str]]) -> None:
+        """Replace the file by the header and these rows."""
         lines: list[list[Any]] = [self._columns, *([row.get(name) for name in self._columns] for row in rows)]
-        self.finalize("rewrite")
         write_text_atomically(self.run_directory.metrics, "".join(_line(line) for line in lines))
-        return self._open()
 
 
 def _number(value: Any) -> float | int:

@@ -1,0 +1,99 @@
+"""metrics.csv: every row at once, new columns without loss, and going on where an earlier process stopped."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch.utilities import rank_zero_only
+
+from resnet_zoo.loggers import MetricsCSV
+from resnet_zoo.runs import RunDirectory
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory(tmp_path)
+
+
+def rows(run: RunDirectory) -> list[dict[str, str]]:
+    with run.metrics.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_nothing_is_created_before_the_first_row(run: RunDirectory) -> None:
+    logger = MetricsCSV(run)
+    logger.log_hyperparams({"lr": 0.1})
+    logger.finalize("success")
+    assert not run.metrics.exists()
+
+
+def test_a_row_is_in_the_file_as_soon_as_it_is_logged(run: RunDirectory) -> None:
+    logger = MetricsCSV(run)
+    logger.log_metrics({"epoch": 0, "train/loss": 2.5}, step=50)
+    assert run.metrics.read_text() == "step,epoch,train/loss\n50,0,2.5\n"
+
+
+def test_a_new_metric_adds_a_column_and_keeps_what_was_there(run: RunDirectory) -> None:
+    logger = MetricsCSV(run)
+    logger.log_metrics({"epoch": 0, "train/loss": 2.5}, step=50)
+    logger.log_metrics({"epoch": 0, "val/top1": 10.0}, step=60)
+    logger.log_metrics({"epoch": 1, "train/loss": 2.0}, step=100)
+    assert run.metrics.read_text() == ("step,epoch,train/loss,val/top1\n50,0,2.5,\n60,0,,10.0\n100,1,2.0,\n")
+    assert list(run.path.iterdir()) == [run.metrics]
+
+
+def test_numbers_keep_all_their_digits_and_tensors_are_numbers(run: RunDirectory) -> None:
+    logger = MetricsCSV(run)
+    value = 0.1 + 0.2
+    logger.log_metrics({"a": torch.tensor(value, dtype=torch.float64), "b": float("nan")}, step=1)
+    [row] = rows(run)
+    assert float(row["a"]) == value
+    assert row["b"] == "nan"
+    assert row["epoch"] == ""
+
+
+def test_a_later_process_goes_on_below(run: RunDirectory) -> None:
+    MetricsCSV(run).log_metrics({"epoch": 0, "a": 1.0, "b": 2.0}, step=1)
+    later = MetricsCSV(run)
+    later.log_metrics({"epoch": 1, "b": 3.0}, step=2)
+    later.log_metrics({"epoch": 1, "c": 4.0}, step=3)
+    assert run.metrics.read_text() == "step,epoch,a,b,c\n1,0,1.0,2.0,\n2,1,,3.0,\n3,1,,,4.0\n"
+
+
+@pytest.mark.parametrize("rest", ["2,0,0.", "2", '"'])
+def test_a_row_that_was_cut_off_is_dropped_and_not_continued(run: RunDirectory, rest: str) -> None:
+    run.metrics.write_text("step,epoch,a\n1,0,1.0\n" + rest)
+    MetricsCSV(run).log_metrics({"epoch": 0, "a": 5.0}, step=2)
+    assert run.metrics.read_text() == "step,epoch,a\n1,0,1.0\n2,0,5.0\n"
+
+
+def test_a_file_of_which_only_half_a_header_was_written_starts_again(run: RunDirectory) -> None:
+    run.metrics.write_text("step,epo")
+    MetricsCSV(run).log_metrics({"epoch": 0, "a": 5.0}, step=2)
+    assert run.metrics.read_text() == "step,epoch,a\n2,0,5.0\n"
+
+
+def test_rows_after_a_step_can_be_dropped_before_they_are_made_again(run: RunDirectory) -> None:
+    logger = MetricsCSV(run)
+    for step in (50, 100, 150):
+        logger.log_metrics({"epoch": 0, "a": float(step)}, step=step)
+    resumed = MetricsCSV(run)
+    assert resumed.keep_rows_up_to(100) == 1
+    assert resumed.keep_rows_up_to(100) == 0
+    resumed.log_metrics({"epoch": 0, "a": 0.0}, step=150)
+    assert [row["step"] for row in rows(run)] == ["50", "100", "150"]
+    assert rows(run)[-1]["a"] == "0.0"
+
+
+def test_dropping_rows_where_there_is_no_file_drops_none(run: RunDirectory) -> None:
+    assert MetricsCSV(run).keep_rows_up_to(10) == 0
+    assert not run.metrics.exists()
+
+
+def test_only_rank_zero_writes(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    MetricsCSV(run).log_metrics({"a": 1.0}, step=1)
+    assert not run.metrics.exists()
