@@ -6,6 +6,7 @@ Data classes: ``resnet_zoo.report.figures``. ``draw(figure, folder)`` writes PNG
 
 from resnet_zoo.report.claims import claims_json
 from resnet_zoo.report.drawing import draw
+from resnet_zoo.report.experiment_page import write_experiment_html
 from resnet_zoo.report.figures import (
     BarFigure,
     BarGroup,
@@ -30,4 +31,5 @@ __all__ = [
     "Table",
     "claims_json",
     "draw",
+    "write_experiment_html",
 ]
