@@ -69,6 +69,13 @@ def config_head(path: Path) -> dict[str, str]:
     return entries
 
 
+def rules() -> str:
+    """What ``resnet-zoo check-backbone`` tests."""
+    from resnet_zoo.conformance import rules
+
+    return table(("rule", "what holds"), ((rule.name, rule.promise) for rule in rules))
+
+
 def zoo() -> str:
     """One row per family and input size: its names, the range of sizes, its paper."""
     records: list[dict[str, Any]] = json.loads((PROJECT / "resnet_zoo/backbones/complexity.json").read_text())

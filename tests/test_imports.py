@@ -36,7 +36,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
         {"torch", "lightning"},
     ),
     "report": ({"runs"}, {"matplotlib"}),
-    "experiments": ({"analysis", "classifier", "data", "runs"}, {"torch", "lightning"}),
+    "experiments": ({"analysis", "classifier", "data", "runs"}, {"torch", "lightning", "yaml"}),
 }
 # Modules at the top of the package that are part of a room named otherwise.
 PART_OF = {"builders": "registry", "entry": "registry", "plugins": "registry", "ledger": "metrics"}
