@@ -108,6 +108,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "arrows": arrows,
     "commands": commands,
     "configs": configs,
+    "rules": rules,
     "zoo": zoo,
 }
 
