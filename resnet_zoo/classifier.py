@@ -9,14 +9,20 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import SGD, Optimizer
 
 from resnet_zoo.data.batch import ImageBatch
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.ledger import SampleLedger
 from resnet_zoo.metrics import TOP_K, Scores, TopKCounts
-from resnet_zoo.optim import ConstantSchedule, Position, Schedule, scaled_learning_rate, split_parameters
+from resnet_zoo.optim import (
+    ConstantSchedule,
+    Position,
+    Schedule,
+    is_norm_layer,
+    scaled_learning_rate,
+    split_parameters,
+)
 from resnet_zoo.weights import load_into
 
 OptimizerCallable = Callable[[Iterable[Any]], Optimizer]
@@ -42,7 +48,7 @@ class ImageClassifier(LightningModule):
         label_smoothing: share of the target spread evenly over all classes (Szegedy et al. 2015,
             arXiv:1512.00567, section 7), in [0, 1).
         decay_norm_and_bias: whether weight decay also applies to normalisation parameters and biases, as in He et
-            al. 2015; False leaves them out (Goyal et al. 2017, arXiv:1706.02677, section 5.3).
+            al. 2015; False leaves them out (He et al. 2018, arXiv:1812.01187, section 3.1).
         batch_size_rule: how the learning rate is scaled when ``global_batch_size`` differs from
             ``reference_batch_size``: not at all, linearly (Goyal et al. 2017, section 2.1) or by the square root.
         reference_batch_size: the batch size for which ``optimizer``'s learning rate is meant, for the rule.
@@ -64,7 +70,7 @@ class ImageClassifier(LightningModule):
         label_smoothing: float = 0.0,
         decay_norm_and_bias: bool = True,
         batch_size_rule: Literal["none", "linear", "sqrt"] = "none",
-        reference_batch_size: int = 256,
+        reference_batch_size: int | None = None,
         channels_last: bool = True,
         compile: bool = False,  # noqa: A002 - the key users know from torch
         compile_mode: Literal["default", "reduce-overhead", "max-autotune"] = "default",
@@ -100,6 +106,7 @@ class ImageClassifier(LightningModule):
         self.scores: dict[str, Scores] = {}
         self._base_learning_rates: list[float] = []
         self._loss_scale = 1.0
+        self._steps_per_epoch = self._total_steps = 1
         if weights is not None:
             load_into(self, weights)
         if channels_last:
@@ -119,7 +126,7 @@ class ImageClassifier(LightningModule):
         Running statistics move by a tenth of a difference that bfloat16 often cannot represent, so a net in
         ``bf16-true`` would otherwise evaluate with statistics that stopped moving.
         """
-        norms = [module for module in self.modules() if isinstance(module, _NormBase)]
+        norms = [module for module in self.modules() if is_norm_layer(module)]
         kept = [{name: tensor.detach().clone() for name, tensor in _tensors(norm)} for norm in norms]
         super().to(*args, **kwargs)
         for norm, before in zip(norms, kept, strict=True):
@@ -134,30 +141,29 @@ class ImageClassifier(LightningModule):
         """One optimiser over the parameter groups; the learning rate is set by ``set_learning_rate``."""
         groups = split_parameters(self, self.decay_norm_and_bias)
         optimizer = self.optimizer_factory([{k: v for k, v in g.items() if k != "names"} for g in groups])
-        batch_size = self._data_setting("global_batch_size", self.reference_batch_size)
-        self._base_learning_rates = [
-            scaled_learning_rate(group["lr"], self.batch_size_rule, batch_size, self.reference_batch_size)[0]
-            for group in optimizer.param_groups
-        ]
+        datamodule = getattr(self._trainer, "datamodule", None)
+        batch_size = getattr(datamodule, "global_batch_size", self.reference_batch_size or 1)
+        self._base_learning_rates = [self.scaled_rate(g["lr"], batch_size)[0] for g in optimizer.param_groups]
         return optimizer
 
-    def _data_setting(self, name: str, default: int) -> int:
-        datamodule = getattr(self._trainer, "datamodule", None)
-        return int(getattr(datamodule, name, default))
+    def scaled_rate(self, learning_rate: float, global_batch_size: int) -> tuple[float, str]:
+        """The configured rate after the batch-size rule, and the sentence that says what was done."""
+        return scaled_learning_rate(
+            learning_rate, self.batch_size_rule, global_batch_size, self.reference_batch_size
+        )
 
     def position(self) -> Position:
         """Where training stands, in updates."""
+        return Position(self.trainer.global_step, self._steps_per_epoch, self._total_steps)
+
+    def _measure_the_run(self) -> None:
         trainer = self.trainer
-        steps_per_epoch = self._steps_per_epoch()
+        batches = int(trainer.num_training_batches)
+        self._steps_per_epoch = max(1, -(-batches // trainer.accumulate_grad_batches))
         limits = [trainer.max_steps] if trainer.max_steps >= 0 else []
         if trainer.max_epochs is not None and trainer.max_epochs >= 0:
-            limits.append(trainer.max_epochs * steps_per_epoch)
-        return Position(trainer.global_step, steps_per_epoch, min(limits, default=steps_per_epoch))
-
-    def _steps_per_epoch(self) -> int:
-        updates = getattr(getattr(self.trainer, "datamodule", None), "num_updates_per_epoch", None)
-        batches = int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches
-        return max(1, min(updates(), batches) if callable(updates) and batches else batches)
+            limits.append(trainer.max_epochs * self._steps_per_epoch)
+        self._total_steps = min(limits, default=self._steps_per_epoch)
 
     def set_learning_rate(self) -> None:
         """Set every group's learning rate for the update at hand: the config's rate times the schedule's factor.
@@ -170,8 +176,7 @@ class ImageClassifier(LightningModule):
             group["lr"] = rate * factor
 
     def _optimizer(self) -> Optimizer:
-        optimizer = self.trainer.optimizers[0]
-        return optimizer
+        return self.trainer.optimizers[0]
 
     def learning_rate(self) -> float:
         """The first group's learning rate of the current or last update."""
@@ -191,8 +196,9 @@ class ImageClassifier(LightningModule):
             self.backbone.compile(mode=self.compile_mode)
 
     def on_train_start(self) -> None:
-        """Start the counts of the run; the loss scale is fixed for it."""
+        """Start the counts; loss scale, updates per epoch and in all are fixed from here on."""
         self.train_counts.reset()
+        self._measure_the_run()
         self._loss_scale = float(self.trainer.world_size * self.trainer.accumulate_grad_batches)
 
     def on_train_batch_start(self, batch: ImageBatch, batch_idx: int) -> None:
@@ -239,14 +245,15 @@ class ImageClassifier(LightningModule):
     test_step = validation_step
 
     def on_validation_epoch_end(self) -> None:
-        """Sum the counts over all ranks and publish the scores."""
+        """Sum the counts over all ranks."""
         self._publish("val")
 
     def on_test_epoch_end(self) -> None:
-        """Sum the counts over all ranks and publish the scores."""
+        """Sum the counts over all ranks."""
         self._publish("test")
 
     def _publish(self, split: str) -> None:
+        """Scores over all ranks, for ``MetricsWriter``, which logs them, and for callbacks that monitor a score."""
         self.eval_counts.all_reduce()
         if self.ledger is not None:
             self.ledger.all_reduce()
@@ -254,7 +261,7 @@ class ImageClassifier(LightningModule):
         self.scores[split] = scores
         named = {"loss": scores.loss, "top1": scores.top1, "top5": scores.top5}
         values = {f"{split}/{name}": value for name, value in named.items() if value is not None}
-        self.log_dict(values, sync_dist=False, rank_zero_only=False)
+        self.log_dict(values, logger=False, sync_dist=False, rank_zero_only=False)
 
     def predict_step(self, batch: ImageBatch, batch_idx: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The likeliest classes of one batch, at most five.

@@ -26,7 +26,9 @@ class AtomicCheckpointIO(CheckpointIO):
     system: killed in between, or with the disk full, it leaves no usable checkpoint at all.
     """
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
+    ) -> None:
         """Write the file, or leave the old one as it was.
 
         Raises:
@@ -40,7 +42,9 @@ class AtomicCheckpointIO(CheckpointIO):
                 torch.save(checkpoint, file)
         except (OSError, RuntimeError) as error:
             if getattr(error, "errno", None) == errno.ENOSPC or "inline_container" in str(error):
-                raise DiskFull(f"no space left to write '{target}'; the checkpoint before it is untouched.") from error
+                raise DiskFull(
+                    f"no space left to write '{target}'; the checkpoint before it is untouched."
+                ) from error
             raise
 
     def load_checkpoint(self, path: Any, map_location: Any | None = None, **_: Any) -> dict[str, Any]:
@@ -69,7 +73,9 @@ def read_checkpoint(path: Path, map_location: Any | None = None) -> dict[str, An
             f"Checkpoints here hold tensors and plain types only. ({str(error).splitlines()[0]})"
         ) from error
     except (RuntimeError, EOFError, BadZipFile, OSError, ValueError) as error:
-        raise InvalidValue(f"'{path}' cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
+        raise InvalidValue(
+            f"'{path}' cannot be read as a checkpoint: {str(error).splitlines()[0]}"
+        ) from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise InvalidValue(f"'{path}' is no checkpoint of a training run: it has no 'state_dict'.")
     return checkpoint

@@ -6,12 +6,13 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch.distributed as dist
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from resnet_zoo.callbacks.metrics_writer import CountedTraining
 from resnet_zoo.callbacks.non_finite import assert_finite
 from resnet_zoo.errors import InvalidValue
 
@@ -97,11 +98,11 @@ class Checkpoints(Checkpoint):
         """Remember and write the best epoch so far; NaN is never best."""
         if trainer.state.fn != "fit" or trainer.sanity_checking:
             return
-        score = trainer.callback_metrics.get(self.settings.monitor)
+        score = getattr(cast(CountedTraining, pl_module).scores["val"], self.settings.monitor.removeprefix("val/"))
         if score is None or not math.isfinite(score):
             return
-        if self.best_score is None or self._is_better(float(score), self.best_score):
-            self.best_score, self.best_epoch = float(score), trainer.current_epoch
+        if self.best_score is None or self._is_better(score, self.best_score):
+            self.best_score, self.best_epoch = score, trainer.current_epoch
             assert_finite(pl_module)
             self._save(trainer, self.best)
 
@@ -140,5 +141,3 @@ class Checkpoints(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
-
-

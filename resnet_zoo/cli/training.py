@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from resnet_zoo.callbacks import quiet_lightning
+from resnet_zoo.callbacks import quieten_lightning
 from resnet_zoo.cli.arguments import Arguments, parse_arguments
 from resnet_zoo.cli.evaluation import SPLITS, evaluate
 from resnet_zoo.cli.launch import connect, detect
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
         UserMistake: something in the options, the configs, the data or the checkpoint is not as it must be.
     """
     command, words = argv[0], argv[1:]
-    quiet_lightning()
+    quieten_lightning()
     launch = detect()
     arguments = parse_arguments(words, NAMED_KEYS)
     if command != "fit" and not arguments.config_names:

@@ -6,13 +6,14 @@ import sys
 from typing import Any, Literal, NoReturn
 
 import yaml
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from resnet_zoo.callbacks import (
     CheckpointSettings,
     Checkpoints,
     MetricsWriter,
+    RunSummary,
     TrainingClock,
     default_progress_bar,
 )
@@ -155,8 +156,8 @@ class TrainingCLI(LightningCLI):
             return
         self.config_init = self.parser.instantiate_classes(self.config)
         self.datamodule, self.model = self.config_init.data, self.config_init.model
-        if self.datamodule.seed is None and isinstance(self.config.seed_everything, int):
-            self.datamodule.seed = self.config.seed_everything
+        if not isinstance(self.config.seed_everything, bool):
+            self.datamodule.set_seed(self.config.seed_everything)
         self._note_how_the_backbone_was_built()
         self.checkpoints = Checkpoints(self.config_init.checkpoint)
         self.clock = TrainingClock()
@@ -176,7 +177,7 @@ class TrainingCLI(LightningCLI):
         """The trainer, with the callbacks that every run has beside the config's own."""
         settings = self.config_init.trainer.as_dict()
         shown = settings["enable_progress_bar"] is not False
-        ours = [self.clock, MetricsWriter(), self.checkpoints]
+        ours: list[Callback] = [RunSummary(), self.clock, MetricsWriter(), self.checkpoints]
         if shown:
             ours.append(default_progress_bar(sys.stderr.isatty()))
         settings["callbacks"] = [*_as_list(settings.get("callbacks")), *ours]
@@ -200,6 +201,7 @@ class TrainingCLI(LightningCLI):
 
 
 _DESCRIPTIONS = {
+    "explain": "Print what a run would do. Example: resnet-zoo explain --config r50_imagenet --trainer.devices 8",
     "fit": "Train a classifier. Example: resnet-zoo fit --config quickstart --trainer.max_epochs 3",
     "validate": "Score a checkpoint on the validation split. Example: resnet-zoo validate --config "
     "runs/quickstart/1/config.yaml --ckpt_path runs/quickstart/1/checkpoints/best.ckpt",

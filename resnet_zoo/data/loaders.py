@@ -63,6 +63,8 @@ class ImageLoader:
         """Batches per epoch; the same on every rank and for a continued epoch."""
         return self.order.num_batches
 
+    batch_sampler = None  # Lightning looks for it before it looks at ``sampler``
+
     @property
     def sampler(self) -> ImageLoader:
         """Lightning announces epochs to ``loader.sampler.set_epoch``."""

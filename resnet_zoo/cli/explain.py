@@ -1,0 +1,140 @@
+"""``resnet-zoo explain``: what a run would do, before it does it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import yaml
+
+from resnet_zoo.cli.arguments import Arguments, parse_arguments
+from resnet_zoo.cli.launch import Launch
+from resnet_zoo.cli.names import NAMED_KEYS
+from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI
+from resnet_zoo.errors import InvalidValue, MissingData
+from resnet_zoo.optim import Position, split_parameters
+
+_MOST_EPOCHS_SHOWN = 12
+_MOST_NAMES_SHOWN = 6
+
+
+def main(argv: list[str]) -> int:
+    """Print the resolved config with the origin of every value, batches, updates, learning rates, decay groups."""
+    arguments = parse_arguments(argv, NAMED_KEYS)
+    try:
+        cli = TrainingCLI("explain", arguments, Launch("none"), build=False)
+    except ParseRefused as refused:
+        raise refused.mistake from refused.__cause__
+    print("\n".join(_config_lines(cli, arguments)))
+    try:
+        built = cli.parser.instantiate_classes(cli.config)
+    except MissingData as error:
+        print(f"\ndata: {error}\nSteps, learning rates and decay groups need the data and are left out.")
+        return 0
+    print("\n" + "\n".join(_plan_lines(cli, built.data, built.model)))
+    print("\n" + "\n".join(_decay_lines(built.model)))
+    return 0
+
+
+def _config_lines(cli: TrainingCLI, arguments: Arguments) -> Iterator[str]:
+    yield "# config: every value that is set, and who set it"
+    rows = list(_leaves(yaml.safe_load(cli.resolved_config()), ()))
+    shown = [(".".join(path), value, _origin(arguments, path)) for path, value in rows]
+    shown = [row for row in shown if not (row[2] == "default" and row[1] is None)]
+    width = max(len(f"{key} = {value}") for key, value, _ in shown)
+    for key, value, origin in shown:
+        yield f"{f'{key} = {value}':<{min(width, 90)}}  # {origin}"
+
+
+def _leaves(values: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(values, dict) and values:
+        for key, value in values.items():
+            yield from _leaves(value, (*path, key))
+    else:
+        yield path, values
+
+
+def _origin(arguments: Arguments, path: tuple[str, ...]) -> str:
+    short = tuple(part for part in path if part != "init_args")
+    for length in range(len(short), 0, -1):
+        if arguments.option(".".join(short[:length])) is not None and (length == len(short) or path[-1] == "class_path"):
+            return "command line"
+    origin = arguments.config.origins.get(path)
+    if origin is None and path[-1] == "class_path":
+        origin = arguments.config.origins.get(path[:-1])
+    return str(origin) if origin else "default"
+
+
+def world_size(cli: TrainingCLI) -> int:
+    """Number of processes that the config asks for, without starting any; "auto" counts this machine's GPUs."""
+    devices, nodes = cli.config.trainer.devices, cli.config.trainer.num_nodes
+    if isinstance(devices, str) and devices.lstrip("-").isdecimal():
+        devices = int(devices)
+    if isinstance(devices, list):
+        return len(devices) * nodes
+    if devices in ("auto", -1):
+        on_gpu = cli.config.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+        return (torch.cuda.device_count() if on_gpu else 1) * nodes
+    if not isinstance(devices, int):
+        raise InvalidValue(f"{cli.where('trainer.devices')}: cannot tell the number of devices from {devices!r}.")
+    return devices * nodes
+
+
+def _plan_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
+    ranks, accumulate = world_size(cli), cli.config.trainer.accumulate_grad_batches
+    data.check_batch_size(ranks, accumulate)
+    yield "# data"
+    yield f"{type(data).__name__}: {data.num_classes} classes, " + ", ".join(
+        f"{count:,} {split}" for split, count in data.num_samples.items()
+    )
+    yield "# batches and updates"
+    per_rank = data.global_batch_size // (ranks * accumulate)
+    yield f"global batch {data.global_batch_size} = {per_rank} images x {ranks} ranks x {accumulate} accumulated"
+    position = _end(cli, data.num_updates_per_epoch())
+    yield f"{position.steps_per_epoch:,} updates an epoch, {position.total_steps:,} in all ({position.total_epochs:.1f} epochs)"
+    rate, sentence = model.scaled_rate(_configured_rate(model), data.global_batch_size)
+    schedule = model.lr_schedule
+    yield f"# {sentence}"
+    yield f"{type(schedule).__name__}, warm-up of {schedule.num_warmup_steps(position):,} updates"
+    yield from schedule.remarks(position)
+    yield "epoch  learning rate"
+    for epoch in _epochs_to_show(position):
+        step = min(round(epoch * position.steps_per_epoch), position.total_steps)
+        at = Position(step, position.steps_per_epoch, position.total_steps)
+        yield f"{epoch:>5}  {rate * schedule.factor(at):.6g}"
+
+
+def _configured_rate(model: Any) -> float:
+    optimizer = model.optimizer_factory([torch.nn.Parameter(torch.zeros(1))])
+    return float(optimizer.param_groups[0]["lr"])
+
+
+def _end(cli: TrainingCLI, steps_per_epoch: int) -> Position:
+    trainer = cli.config.trainer
+    limits = [trainer.max_steps] if trainer.max_steps is not None and trainer.max_steps >= 0 else []
+    max_epochs = trainer.max_epochs
+    if max_epochs is None and not limits:
+        max_epochs = 1000  # Lightning's own default
+    if max_epochs is not None and max_epochs >= 0:
+        limits.append(max_epochs * steps_per_epoch)
+    if not limits:
+        raise InvalidValue("neither trainer.max_epochs nor trainer.max_steps limits this training.")
+    return Position(0, steps_per_epoch, min(limits))
+
+
+def _epochs_to_show(end: Position) -> list[int]:
+    last = int(end.total_epochs)
+    if last <= _MOST_EPOCHS_SHOWN:
+        return list(range(last + 1))
+    return sorted({round(last * share / _MOST_EPOCHS_SHOWN) for share in range(_MOST_EPOCHS_SHOWN + 1)})
+
+
+def _decay_lines(model: Any) -> Iterator[str]:
+    yield "# weight decay"
+    for group in split_parameters(model, model.decay_norm_and_bias):
+        names = group["names"]
+        count = sum(parameter.numel() for parameter in group["params"])
+        kind = "not decayed" if group.get("weight_decay") == 0.0 else "decayed"
+        more = f" and {len(names) - _MOST_NAMES_SHOWN} more" if len(names) > _MOST_NAMES_SHOWN else ""
+        yield f"{kind}: {len(names)} tensors, {count:,} values: {', '.join(names[:_MOST_NAMES_SHOWN])}{more}"
