@@ -14,7 +14,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from difflib import SequenceMatcher
 from inspect import isfunction
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -101,7 +103,7 @@ class BackboneRegistry:
         if "." in path and "/" not in path:
             return self._at_import_path(path)
         known = [entry.name for entry in entries]
-        raise unknown_name("backbone", name, nearest_names(name, known, count=1) or known, _where_to_look())
+        raise unknown_name("backbone", name, _nearest(name, known) or known, _where_to_look())
 
     def create(self, name: str, **arguments: Any) -> Any:
         """Build the backbone of that name, an ``nn.Module``, with its builder's arguments.
@@ -175,6 +177,18 @@ def _folded(name: str) -> str:
     """``package/name`` with the package spelled as package indexes compare them: My_Nets is my-nets."""
     package, _, bare = name.rpartition("/")
     return f"{package.casefold().replace('_', '-').replace('.', '-')}/{bare}"
+
+
+def _nearest(name: str, known: list[str]) -> list[str]:
+    """The name that looks most like the given one; of several, the one that begins like it the longest."""
+
+    def likeness(candidate: str) -> tuple[float, int]:
+        ratio = SequenceMatcher(None, candidate.casefold(), name.casefold()).ratio()
+        return ratio, len(
+            list(takewhile(lambda pair: pair[0] == pair[1], zip(candidate, name, strict=False)))
+        )
+
+    return sorted(nearest_names(name, known, count=5), key=likeness)[-1:]
 
 
 def _golden_records(golden_file: Path) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from torch import nn
 from resnet_zoo.builders import Builder
 from resnet_zoo.complexity import Complexity, measure_complexity
 from resnet_zoo.entry import BackboneEntry
-from resnet_zoo.errors import InvalidValue
+from resnet_zoo.errors import InvalidValue, UserMistake
 from resnet_zoo.model import ImageModel
 
 USUAL_SIZES = (224, 32)
@@ -66,7 +66,7 @@ def measure(
         in_channels: channels of the images.
 
     Raises:
-        InvalidValue: the forward accepts none of the sizes; each failure is in the text.
+        UserMistake: the forward accepts none of the sizes; its own words where it has some, else each failure.
     """
     known = image_size or entry.figures.get("input_size") or getattr(backbone, "input_size", None)
     device = next((parameter.device for parameter in backbone.parameters()), None)
@@ -77,6 +77,8 @@ def measure(
         try:
             return Measured(model, size, measure_complexity(model, size, in_channels))
         except Exception as error:  # the forward of a plugin may fail in any way
+            if known and isinstance(error, UserMistake):
+                raise
             failures.append(f"{size}x{size} pixels ({type(error).__name__}: {error})")
     raise InvalidValue(
         f"backbone {entry.name!r} does not accept images of {' nor '.join(failures)}. Give another --image-size."

@@ -15,6 +15,7 @@ from resnet_zoo.conformance.execution import EXECUTION
 from resnet_zoo.conformance.gradients import GRADIENTS
 from resnet_zoo.conformance.rule import NotApplicable, Rule
 from resnet_zoo.conformance.saving import SAVING
+from resnet_zoo.conformance.surroundings import surroundings_restored
 
 rules: tuple[Rule, ...] = (*CONSTRUCTION, *EVALUATION, *SURROUNDINGS, *GRADIENTS, *SAVING, *EXECUTION)
 """Every rule, in the order in which they are tried."""
@@ -74,7 +75,8 @@ def examine(backbone: str | Callable[..., nn.Module] | Case, **arguments: Any) -
 
 def _try(rule: Rule, case: Case) -> Outcome:
     try:
-        seen = rule.check(case)
+        with surroundings_restored():
+            seen = rule.check(case)
     except NotApplicable as reason:
         return Outcome(rule, "none", str(reason))
     except Exception as error:  # a backbone under examination may fail in any way

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import random
-import sys
 import typing
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,6 +11,7 @@ from torch import nn
 from resnet_zoo.builders import check_builder
 from resnet_zoo.conformance.case import Case, listed
 from resnet_zoo.conformance.rule import NotApplicable, Rule
+from resnet_zoo.conformance.surroundings import surroundings, surroundings_restored
 from resnet_zoo.errors import InvalidValue
 
 
@@ -87,51 +83,24 @@ def _in_channels(case: Case) -> str | None:
     return None
 
 
-_SWITCHES: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
-    "the gradient mode": (torch.is_grad_enabled, torch.set_grad_enabled),
-    "the default dtype": (torch.get_default_dtype, torch.set_default_dtype),
-    "the number of threads": (torch.get_num_threads, torch.set_num_threads),
-    "deterministic algorithms": (
-        torch.are_deterministic_algorithms_enabled,
-        torch.use_deterministic_algorithms,
-    ),
-    "the float32 matmul precision": (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
-    "cudnn.benchmark": (
-        lambda: torch.backends.cudnn.benchmark,
-        lambda value: setattr(torch.backends.cudnn, "benchmark", value),
-    ),
-    "Python's random state": (random.getstate, random.setstate),
-}
-
-
-@contextmanager
-def _switches_restored() -> Iterator[dict[str, Any]]:
-    before = {name: read() for name, (read, _) in _SWITCHES.items()}
-    try:
-        yield before
-    finally:
-        for name, (read, write) in _SWITCHES.items():
-            if read() != before[name]:
-                write(before[name])
-
-
 def _global_state(case: Case) -> str | None:
-    images = case.images(2)
-    numpy = sys.modules.get("numpy")
-    numpy_before = str(numpy.random.get_state()) if numpy else ""
-    draws = []
-    with _switches_restored() as before:
-        for seed in (1, 2):
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                case.builder(**case.arguments)(images)
-                draws.append(torch.rand(4))
-        changed = [name for name, (read, _) in _SWITCHES.items() if read() != before[name]]
-    if numpy and str(numpy.random.get_state()) != numpy_before:
-        changed.append("NumPy's random state")
+    with surroundings_restored():
+        images = case.images(2)
+    draws, changed = [], set()
+    for seed, with_gradients in ((1, True), (2, False)):
+        with (
+            surroundings_restored(),
+            torch.set_grad_enabled(with_gradients),
+            torch.random.fork_rng(devices=[]),
+        ):
+            before = surroundings()
+            torch.manual_seed(seed)
+            case.builder(**case.arguments)(images)
+            draws.append(torch.rand(4))
+            changed |= {name for name, value in surroundings().items() if value != before[name]}
     if torch.equal(*draws):
-        changed.append("torch's random state, which is seeded anew")
-    return f"building the net and running it changes {listed(changed)}" if changed else None
+        changed.add("torch's random state, which is seeded anew")
+    return f"building the net and running it changes {listed(sorted(changed))}" if changed else None
 
 
 CONSTRUCTION = (
