@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 from torch.optim import SGD, Optimizer
 
 from resnet_zoo.data.batch import ImageBatch
@@ -213,7 +213,7 @@ class ImageClassifier(LightningModule):
         dividing by the update's own size gives each image the same weight, on any number of ranks.
         """
         logits = self(batch.images).float()
-        losses = F.cross_entropy(
+        losses = cross_entropy(
             logits, batch.labels, ignore_index=-1, reduction="none", label_smoothing=self.label_smoothing
         )
         self.train_counts.update(logits.detach(), batch.labels, losses.detach())
@@ -237,7 +237,7 @@ class ImageClassifier(LightningModule):
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
         """Count one batch; images that only pad it are labelled -1 and not counted."""
         logits = self(batch.images).float()
-        losses = F.cross_entropy(logits, batch.labels, ignore_index=-1, reduction="none")
+        losses = cross_entropy(logits, batch.labels, ignore_index=-1, reduction="none")
         self.eval_counts.update(logits, batch.labels, losses)
         if self.ledger is not None:
             self.ledger.record(batch.indices)

@@ -20,7 +20,9 @@ class SampleLedger:
     def __init__(self, num_samples: int) -> None:
         assert num_samples >= 0
         self.num_samples = num_samples
-        self._times_seen = torch.zeros(num_samples + 1, dtype=torch.int32)  # the last place collects the padding
+        self._times_seen = torch.zeros(
+            num_samples + 1, dtype=torch.int32
+        )  # the last place collects the padding
 
     def record(self, indices: Tensor) -> None:
         """Note one batch: indices (b,) int64, negative for images that only pad the batch."""

@@ -70,7 +70,7 @@ def read_checkpoint(path: Path, map_location: Any | None = None) -> dict[str, An
     except pickle.UnpicklingError as error:
         raise InvalidValue(
             f"'{path}' was not loaded: it is damaged or holds pickled Python objects, which can run code when loaded. "
-            f"Checkpoints here hold tensors and plain types only. ({str(error).splitlines()[0]})"
+            "Checkpoints here hold tensors and plain types only."
         ) from error
     except (RuntimeError, EOFError, BadZipFile, OSError, ValueError) as error:
         raise InvalidValue(

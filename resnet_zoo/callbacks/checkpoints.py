@@ -98,7 +98,9 @@ class Checkpoints(Checkpoint):
         """Remember and write the best epoch so far; NaN is never best."""
         if trainer.state.fn != "fit" or trainer.sanity_checking:
             return
-        score = getattr(cast(CountedTraining, pl_module).scores["val"], self.settings.monitor.removeprefix("val/"))
+        score = getattr(
+            cast(CountedTraining, pl_module).scores["val"], self.settings.monitor.removeprefix("val/")
+        )
         if score is None or not math.isfinite(score):
             return
         if self.best_score is None or self._is_better(score, self.best_score):

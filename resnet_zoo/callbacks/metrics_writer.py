@@ -30,7 +30,7 @@ class MetricsWriter(Callback):
     """Every ``trainer.log_every_n_steps`` updates: one all-reduce, one transfer, one row; between, not a thing.
 
     Writes ``train/loss``, ``train/top1``, ``train/top5``, ``lr``, ``speed/images_per_second`` (all ranks together,
-    without the time spent in validation) and ``epoch`` (the epoch in progress, from 0), each over the images since
+    without the time spent in validation and in loggers) and ``epoch`` (the epoch in progress, from 0), each over the images since
     the last row. What is left over before a validation or at an epoch's end becomes a row of its own. A loss that is
     not finite stops the training here.
 
@@ -95,18 +95,18 @@ class MetricsWriter(Callback):
         counts.all_reduce()
         scores = counts.scores()
         counts.reset()
-        now = time.perf_counter()
+        seconds = time.perf_counter() - self._since
         learning_rate = training.learning_rate()
         check_scores(scores, trainer, learning_rate, self._written_step + 1)
         training.observe_train_error(100.0 - scores.top1)
-        speed = scores.evaluated / max(now - self._since, 1e-9)
+        speed = scores.evaluated / max(seconds, 1e-9)
         self.latest = {
             **_named("train", scores),
             "lr": learning_rate,
             "speed/images_per_second": round(speed, 1),
         }
         self._log(trainer, self.latest)
-        self._written_step, self._since = trainer.global_step, now
+        self._written_step, self._since = trainer.global_step, time.perf_counter()
 
     def _write_scores(self, trainer: Trainer, pl_module: LightningModule, split: str) -> None:
         self._log(trainer, _named(split, cast(CountedTraining, pl_module).scores[split]))

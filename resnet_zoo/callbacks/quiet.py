@@ -15,6 +15,10 @@ UNWANTED_LINES = {
     "Using bfloat16 Automatic Mixed Precision": "the run's summary names the precision",
     "Using 16bit Automatic Mixed Precision": "the run's summary names the precision",
     "`weights_only` was not set": "checkpoints here are read with weights_only=True by our own reader",
+    "Seed set to": "the resolved config says it",
+    "Restoring states from the checkpoint": "the command says which checkpoint it continues or evaluates",
+    "Loaded model weights from the checkpoint": "the command says which checkpoint it evaluates",
+    "Restored all states from the checkpoint": "the command says which checkpoint it continues",
     "`Trainer.fit` stopped:": "the command ends with a table of its own",
     "Trainer already configured with model summary callbacks": "an internal note",
 }
@@ -26,13 +30,20 @@ UNWANTED_WARNINGS = {
     "The number of training batches .* is smaller than the logging interval": (
         "our writer logs what is left over at the end of every epoch"
     ),
-    r"It is recommended to use `self\.log.*sync_dist=True`": (
+    r"It is recommended to use `self\.log\(.*sync_dist=True\)`": (
         "our scores are summed over the ranks before they are logged"
     ),
+    "Total length of `list` across ranks is zero": "a data set without a validation split has no such loader",
     "Using `DistributedSampler` with the dataloaders": "our loaders count every image once on any number of ranks",
 }
 
-_LOGGERS = ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda")
+_LOGGERS = (
+    "lightning.pytorch.utilities.rank_zero",
+    "lightning.pytorch.accelerators.cuda",
+    "lightning.fabric.utilities.rank_zero",
+    "lightning.fabric.utilities.seed",
+    "lightning.pytorch.trainer.connectors.checkpoint_connector",
+)
 
 
 def quieten_lightning() -> None:

@@ -97,7 +97,11 @@ def _joined(words: list[str]) -> list[str]:
         word = words[position]
         following = words[position + 1] if position + 1 < len(words) else None
         takes_value = word.startswith("-") and "=" not in word and not _is_negative_number(word)
-        if takes_value and following is not None and (not following.startswith("-") or _is_negative_number(following)):
+        if (
+            takes_value
+            and following is not None
+            and (not following.startswith("-") or _is_negative_number(following))
+        ):
             joined.append(f"{word}={following}")
             position += 2
         else:

@@ -59,11 +59,17 @@ _Yaml12Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+.0123456789"),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
     ("null", r"~|null|Null|NULL|", "~nN\0"),
 ):
     _Yaml12Loader.add_implicit_resolver(  # type: ignore[no-untyped-call]
-        f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), list(_first) + ([""] if _tag == "null" else [])
+        f"tag:yaml.org,2002:{_tag}",
+        re.compile(f"^(?:{_pattern})$"),
+        list(_first) + ([""] if _tag == "null" else []),
     )
 
 
@@ -124,7 +130,9 @@ def _origins(node: yaml.Node, path: KeyPath, name: str) -> Iterator[tuple[KeyPat
             if key_node.tag != "tag:yaml.org,2002:str":
                 raise InvalidValue(f"{name}:{line}: a key must be text, found {key!r}.")
             if key in seen:
-                raise InvalidValue(f"{name}:{line}: key {'.'.join((*path, key))!r} is already set on line {seen[key]}.")
+                raise InvalidValue(
+                    f"{name}:{line}: key {'.'.join((*path, key))!r} is already set on line {seen[key]}."
+                )
             seen[key] = line
             yield (*path, key), Origin(name, line)
             yield from _origins(value_node, (*path, key), name)

@@ -18,7 +18,9 @@ def shipped_config_dir() -> Path:
 def shipped_configs() -> dict[str, Path]:
     """Every shipped config by the name it can be asked for, without its ``.yaml``."""
     folder = shipped_config_dir()
-    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.yaml"))}
+    return {
+        path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.yaml"))
+    }
 
 
 def find_config(given: str) -> Path:

@@ -10,7 +10,9 @@ from resnet_zoo.runs import EvaluationResult, RunDirectory
 SPLITS = {"validate": "val", "test": "test"}
 
 
-def evaluate(cli: TrainingCLI, split: str, checkpoint: Path | None, directory: RunDirectory) -> EvaluationResult:
+def evaluate(
+    cli: TrainingCLI, split: str, checkpoint: Path | None, directory: RunDirectory
+) -> EvaluationResult:
     """Score the model on a split over all ranks and write ``validate.json`` or ``test.json``.
 
     Args:

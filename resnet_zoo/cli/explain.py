@@ -11,7 +11,7 @@ import yaml
 from resnet_zoo.cli.arguments import Arguments, parse_arguments
 from resnet_zoo.cli.launch import Launch
 from resnet_zoo.cli.names import NAMED_KEYS
-from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI
+from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI, build
 from resnet_zoo.errors import InvalidValue, MissingData
 from resnet_zoo.optim import Position, split_parameters
 
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
         raise refused.mistake from refused.__cause__
     print("\n".join(_config_lines(cli, arguments)))
     try:
-        built = cli.parser.instantiate_classes(cli.config)
+        built = build(cli.parser, cli.config)
     except MissingData as error:
         print(f"\ndata: {error}\nSteps, learning rates and decay groups need the data and are left out.")
         return 0
@@ -58,7 +58,9 @@ def _leaves(values: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
 def _origin(arguments: Arguments, path: tuple[str, ...]) -> str:
     short = tuple(part for part in path if part != "init_args")
     for length in range(len(short), 0, -1):
-        if arguments.option(".".join(short[:length])) is not None and (length == len(short) or path[-1] == "class_path"):
+        if arguments.option(".".join(short[:length])) is not None and (
+            length == len(short) or path[-1] == "class_path"
+        ):
             return "command line"
     origin = arguments.config.origins.get(path)
     if origin is None and path[-1] == "class_path":
@@ -77,7 +79,9 @@ def world_size(cli: TrainingCLI) -> int:
         on_gpu = cli.config.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         return (torch.cuda.device_count() if on_gpu else 1) * nodes
     if not isinstance(devices, int):
-        raise InvalidValue(f"{cli.where('trainer.devices')}: cannot tell the number of devices from {devices!r}.")
+        raise InvalidValue(
+            f"{cli.where('trainer.devices')}: cannot tell the number of devices from {devices!r}."
+        )
     return devices * nodes
 
 
@@ -92,7 +96,8 @@ def _plan_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
     per_rank = data.global_batch_size // (ranks * accumulate)
     yield f"global batch {data.global_batch_size} = {per_rank} images x {ranks} ranks x {accumulate} accumulated"
     position = _end(cli, data.num_updates_per_epoch())
-    yield f"{position.steps_per_epoch:,} updates an epoch, {position.total_steps:,} in all ({position.total_epochs:.1f} epochs)"
+    in_all = f"{position.total_steps:,} in all ({position.total_epochs:.1f} epochs)"
+    yield f"{position.steps_per_epoch:,} updates an epoch, {in_all}"
     rate, sentence = model.scaled_rate(_configured_rate(model), data.global_batch_size)
     schedule = model.lr_schedule
     yield f"# {sentence}"

@@ -44,7 +44,9 @@ def detect() -> Launch:
     """Read the launch from the environment that torchrun, SLURM or Lightning set."""
     if TorchElasticEnvironment.detect():
         size = int(os.environ["WORLD_SIZE"])
-        return Launch("torchrun", int(os.environ["RANK"]), size, int(os.environ.get("LOCAL_WORLD_SIZE", size)))
+        return Launch(
+            "torchrun", int(os.environ["RANK"]), size, int(os.environ.get("LOCAL_WORLD_SIZE", size))
+        )
     if SLURMEnvironment.detect() and int(os.environ.get("SLURM_NTASKS", "1")) > 1:
         size, nodes = int(os.environ["SLURM_NTASKS"]), int(os.environ.get("SLURM_NNODES", "1"))
         return Launch("slurm", int(os.environ["SLURM_PROCID"]), size, max(1, size // nodes))

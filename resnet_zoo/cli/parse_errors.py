@@ -18,12 +18,11 @@ from resnet_zoo.cli.config_files import KeyPath
 from resnet_zoo.errors import InvalidValue, UnknownName, UserMistake, nearest_names
 
 _UNKNOWN_ARGUMENT = re.compile(r"^Option '(?P<key>[^']+)' is not accepted")
-_UNKNOWN_KEY = re.compile(r"does not accept option '(?P<key>[^']+)'")
+_UNKNOWN_KEY = re.compile(r"(?:Group '(?P<group>[^']+)' )?does not accept option '(?P<key>[^']+)'")
 _UNRECOGNIZED = re.compile(r"unrecognized arguments: (?P<words>.*)", re.DOTALL)
-_INVALID = re.compile(r'Parser key "(?P<key>[^"]+)":\s*(?P<reason>.*)', re.DOTALL)
-_REQUIRED = re.compile(r'(?:Key|Option|option) ["\'](?P<key>[^"\']+)["\'] is required')
-_EXPECTED = re.compile(r"Expected an? (?P<type>.+?)(?:: .*)?$", re.MULTILINE)
-_GIVEN = re.compile(r"Given value: (?P<value>.*)", re.DOTALL)
+_KEY = re.compile(r'Parser key "(?P<key>[^"]+)":')
+_REQUIRED = re.compile(r"arguments are required: (?P<keys>.*)")
+_EXPECTED = re.compile(r"Expected an? (?P<type>.+?)(?:\. Got value: .*|: .*)?$")
 
 
 def explain(message: str, arguments: Arguments, known_keys: Iterable[str]) -> UserMistake:
@@ -36,32 +35,39 @@ def explain(message: str, arguments: Arguments, known_keys: Iterable[str]) -> Us
     """
     known = sorted(set(known_keys))
     if match := _UNKNOWN_ARGUMENT.search(message):
-        return _unknown_argument(match["key"], arguments)
+        return _unknown_argument(match["key"], arguments, known)
     if match := _UNKNOWN_KEY.search(message):
-        return _unknown_key(match["key"], arguments, known)
+        prefix = f"{match['group']}." if match["group"] else ""
+        return _unknown_key(prefix + match["key"].removeprefix(prefix), arguments, known)
     if match := _UNRECOGNIZED.search(message):
         return _unrecognized(match["words"], known)
-    if match := _INVALID.search(message):
-        return _invalid_value(match["key"], match["reason"], arguments)
+    if _KEY.search(message):
+        return _invalid_value(message, arguments, known)
     if match := _REQUIRED.search(message):
-        return InvalidValue(f"'{match['key']}' is not set. Give it in a config or as --{match['key']} VALUE.")
+        keys = match["keys"].strip().split(", ")
+        options = " ".join(f"--{key} NAME" for key in keys)
+        return InvalidValue(
+            f"not set: {', '.join(keys)}. Give a config, for example --config quickstart, or {options}."
+        )
     return InvalidValue(message.strip())
 
 
-def _unknown_argument(key: str, arguments: Arguments) -> UserMistake:
+def _unknown_argument(full_key: str, arguments: Arguments, known: list[str]) -> UserMistake:
     """An argument that a class (backbone, data set, callback) does not have."""
-    key = key.rpartition(".")[2]
+    key = full_key.rpartition(".")[2]
     for option in arguments.options:
         name = option.partition("=")[0].removeprefix("--")
         if name.rpartition(".")[2] == key:
             owner = name.rpartition(".")[0].removesuffix(".init_args")
-            return _no_such_key("--" + name, key, _class_of(arguments, tuple(owner.split("."))), "command line")
+            return _no_such_key(
+                "--" + name, key, _class_of(arguments, tuple(owner.split("."))), "command line"
+            )
     for path in arguments.config.paths_ending_in(key):
         if len(path) >= 2 and path[-2] in ("init_args", "dict_kwargs"):
             shown = ".".join(path[:-2] + path[-1:])
             where = str(arguments.config.origin_of(path))
             return _no_such_key(shown, key, _class_of(arguments, path[:-2]), where)
-    return UnknownName(f"unknown argument {key!r}.")
+    return _unknown_key(full_key, arguments, known)
 
 
 def _class_of(arguments: Arguments, path: KeyPath) -> str | None:
@@ -93,7 +99,8 @@ def accepted_arguments(class_path: str) -> list[str]:
         module, _, name = class_path.rpartition(".")
         component: Any = getattr(importlib.import_module(module), name)
         add = parser.add_class_arguments if isinstance(component, type) else parser.add_function_arguments
-        return [name.partition(".")[0] for name in add(component, None, fail_untyped=False)]
+        names = [name.partition(".")[0] for name in add(component, None, fail_untyped=False)]
+        return [name for name in names if name != "params"]  # an optimizer's, never given in a config
     except Exception:  # an error message must not fail over its own decoration
         return []
 
@@ -101,7 +108,9 @@ def accepted_arguments(class_path: str) -> list[str]:
 def _unknown_key(key: str, arguments: Arguments, known: list[str]) -> UserMistake:
     """A key of a config that no group has; ``key`` may run on below the part that is wrong."""
     parts = key.split(".")
-    prefixes = {".".join(name.split(".")[:length]) for name in known for length in range(1, name.count(".") + 2)}
+    prefixes = {
+        ".".join(name.split(".")[:length]) for name in known for length in range(1, name.count(".") + 2)
+    }
     wrong = next((n for n in range(1, len(parts) + 1) if ".".join(parts[:n]) not in prefixes), len(parts))
     path = tuple(parts[:wrong])
     where = arguments.config.origin_of(path) if path in arguments.config.origins else None
@@ -119,35 +128,55 @@ def _did_you_mean(path: KeyPath, prefixes: set[str]) -> str:
     if elsewhere:
         return f" Did you mean {elsewhere[0]!r}?"
     group = ".".join(path[:-1])
-    return f" Keys of {group!r}: {', '.join(sorted(by_last_part))}." if group and by_last_part else (
-        f" Known: {', '.join(sorted(siblings))}." if siblings else ""
+    return (
+        f" Keys of {group!r}: {', '.join(sorted(by_last_part))}."
+        if group and by_last_part
+        else (f" Known: {', '.join(sorted(siblings))}." if siblings else "")
     )
 
 
 def _unrecognized(words: str, known: list[str]) -> UserMistake:
-    first = words.split()[0] if words.split() else words
+    first = words.split(maxsplit=1)[0] if words.split() else words
     key = first.partition("=")[0].lstrip("-")
     if not first.startswith("-"):
         return InvalidValue(f"command line: {first!r} is no option. Options are written --key value.")
-    prefixes = {".".join(name.split(".")[:length]) for name in known for length in range(1, name.count(".") + 2)}
+    prefixes = {
+        ".".join(name.split(".")[:length]) for name in known for length in range(1, name.count(".") + 2)
+    }
     suggestion = _did_you_mean(tuple(key.split(".")), prefixes)
     return UnknownName(f"command line: unknown key {'--' + key!r}.{suggestion}")
 
 
-def _invalid_value(key: str, reason: str, arguments: Arguments) -> UserMistake:
-    path = tuple(key.split("."))
-    given = _GIVEN.search(reason)
-    if arguments.option(key) is not None:
-        where = "command line"
-    else:
-        where = str(arguments.config.origin_of(path) or "command line")
-    if "Option '" in reason and (inner := _UNKNOWN_ARGUMENT.search(reason[reason.index("Option '") :])):
-        return _unknown_argument(inner["key"], arguments)
-    expected = list(dict.fromkeys(_readable_type(match["type"]) for match in _EXPECTED.finditer(reason)))
+def _invalid_value(message: str, arguments: Arguments, known: list[str]) -> UserMistake:
+    """A value that its key cannot take; the innermost key of the message is the one that is wrong."""
+    if "Option '" in message and (inner := _UNKNOWN_ARGUMENT.search(message[message.index("Option '") :])):
+        return _unknown_argument(inner["key"], arguments, known)
+    keys = list(_KEY.finditer(message))
+    shown = ".".join(match["key"] for match in keys)
+    path = tuple(".init_args.".join(match["key"] for match in keys).split("."))
+    value = arguments.option(shown)
+    where = "command line"
+    if value is None:
+        value = lookup(arguments.config.values, path)
+        where = str(arguments.config.origin_of(path) or where)
+    reasons = _lines_below(message, keys[-1])
+    expected = [_readable_type(match["type"]) for line in reasons if (match := _EXPECTED.search(line))]
+    expected = list(dict.fromkeys(kind for kind in expected if "path" not in kind)) or expected
     if not expected:
-        return InvalidValue(f"{where}: {key!r}: {' '.join(reason.split())}")
-    value = given["value"].strip() if given else arguments.get(key)
-    return InvalidValue(f"{where}: {key!r} cannot be {value!r}. Allowed: {' or '.join(expected)}.")
+        return InvalidValue(f"{where}: {shown!r} cannot be {value!r}: {' '.join(' '.join(reasons).split())}")
+    return InvalidValue(f"{where}: {shown!r} cannot be {value!r}. Allowed: {' or '.join(expected)}.")
+
+
+def _lines_below(message: str, key: re.Match[str]) -> list[str]:
+    """The lines that say what is wrong with a key: those after it, as long as they are indented as far."""
+    start = message.rfind("\n", 0, key.start()) + 1
+    indent = len(message[start:]) - len(message[start:].lstrip())
+    lines = []
+    for line in message[key.end() :].splitlines():
+        if line.strip() and len(line) - len(line.lstrip()) < indent:
+            break
+        lines.append(line.strip())
+    return lines
 
 
 def _readable_type(text: str) -> str:

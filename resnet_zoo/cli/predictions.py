@@ -21,7 +21,10 @@ def write_predictions(cli: TrainingCLI, checkpoint: Path | None, directory: RunD
 
     Rows stand in the order of the data set, one per image.
     """
-    batches = cli.trainer.predict(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True) or []
+    batches = (
+        cli.trainer.predict(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+        or []
+    )
     columns = [torch.cat(parts) for parts in zip(*batches, strict=True)] if batches else []  # type: ignore[arg-type]
     everything = _from_all_ranks(columns)
     if not cli.trainer.is_global_zero:
@@ -33,7 +36,9 @@ def write_predictions(cli: TrainingCLI, checkpoint: Path | None, directory: RunD
     text = io.StringIO()
     rows = csv.writer(text)
     ranks = range(1, values.shape[1] + 1)
-    rows.writerow(["path", "label", *(f"{what}_{rank}" for rank in ranks for what in ("class", "probability"))])
+    rows.writerow(
+        ["path", "label", *(f"{what}_{rank}" for rank in ranks for what in ("class", "probability"))]
+    )
     for row in order.tolist():
         label = int(labels[row])
         likeliest = zip(classes[row].tolist(), values[row].tolist(), strict=True)

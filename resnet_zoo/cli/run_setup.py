@@ -50,7 +50,11 @@ def _choose(cli: TrainingCLI) -> RunDirectory:
 
 def newest_run(folder: Path) -> Path | None:
     """The run with the highest number in a folder of runs."""
-    runs = [path for path in folder.glob("*") if path.name.isdecimal() and path.is_dir()] if folder.is_dir() else []
+    runs = (
+        [path for path in folder.glob("*") if path.name.isdecimal() and path.is_dir()]
+        if folder.is_dir()
+        else []
+    )
     return max(runs, key=lambda path: int(path.name), default=None)
 
 
@@ -82,7 +86,9 @@ def named_checkpoint(given: str, run_dir: str | None) -> Path:
     if not path.is_file():
         beside = sorted(file.name for file in path.parent.glob("*.ckpt")) if path.parent.is_dir() else []
         found = f"'{path.parent}' has: {', '.join(beside) or 'no checkpoints'}."
-        raise MissingData(f"no checkpoint at '{path}'. {found if path.parent.is_dir() else 'There is no such folder.'}")
+        raise MissingData(
+            f"no checkpoint at '{path}'. {found if path.parent.is_dir() else 'There is no such folder.'}"
+        )
     return path
 
 

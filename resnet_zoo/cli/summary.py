@@ -27,7 +27,9 @@ def print_fit_table(
         which = "best" if kept.best_score is not None else "last"
         rows.append((f"{_NAMES[result.split]}, {which} checkpoint", *_numbers(result)))
     print(f"\n{_table(rows)}")
-    print(f"training  {cli.clock.seconds:.1f} s, {cli.clock.images_per_second:,.0f} images/s, {cli.clock.images:,} images")
+    print(
+        f"training  {cli.clock.seconds:.1f} s, {cli.clock.images_per_second:,.0f} images/s, {cli.clock.images:,} images"
+    )
     if result is None:
         print("not evaluated: the data has neither a test nor a validation split")
     print(f"run directory  {directory.path}")
@@ -35,9 +37,15 @@ def print_fit_table(
 
 def print_result(cli: TrainingCLI, directory: RunDirectory, result: EvaluationResult) -> None:
     """The scores of one evaluation and the file that holds them."""
-    print(f"\n{_table([('', 'top-1 %', 'top-5 %', 'loss', 'images'), (_NAMES[result.split], *_numbers(result))])}")
+    print(
+        f"\n{_table([('', 'top-1 %', 'top-5 %', 'loss', 'images'), (_NAMES[result.split], *_numbers(result))])}"
+    )
     written = directory.result(result.split)
-    print(f"written to  {written}" if written.exists() else "not written: only some of the batches were evaluated")
+    print(
+        f"written to  {written}"
+        if written.exists()
+        else "not written: only some of the batches were evaluated"
+    )
 
 
 def _numbers(scores: Scores | EvaluationResult) -> tuple[str, str, str, str]:
@@ -48,6 +56,9 @@ def _numbers(scores: Scores | EvaluationResult) -> tuple[str, str, str, str]:
 def _table(rows: list[tuple[str, ...]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
-        "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths)))
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         for row in rows
     )

@@ -100,8 +100,8 @@ def evaluate_checkpoint(cli: TrainingCLI) -> None:
     given = cli.config.ckpt_path
     if given is None and cli.config.model.weights is None:
         raise InvalidValue(
-            f"{cli.command} needs trained weights: --ckpt_path CHECKPOINT (a path, or 'best' or 'last' with --run_dir), "
-            "or --model.weights FILE for a state dict."
+            f"{cli.command} needs trained weights: --ckpt_path CHECKPOINT (a path, or 'best' or 'last' with "
+            "--run_dir), or --model.weights FILE for a state dict."
         )
     checkpoint = named_checkpoint(given, cli.config.run_dir) if given is not None else None
     if given in ("best", "last"):
@@ -119,5 +119,3 @@ def evaluate_checkpoint(cli: TrainingCLI) -> None:
             print_result(cli, directory, result)
     else:
         write_predictions(cli, checkpoint, directory)
-
-

@@ -6,12 +6,13 @@ import sys
 from typing import Any, Literal, NoReturn
 
 import yaml
+from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from resnet_zoo.callbacks import (
-    CheckpointSettings,
     Checkpoints,
+    CheckpointSettings,
     MetricsWriter,
     RunSummary,
     TrainingClock,
@@ -31,7 +32,7 @@ from resnet_zoo.registry import registry
 _OWNED_TRAINER_KEYS = {
     "logger": "Choose with the top-level key 'logger' (wandb, tensorboard or none); metrics.csv is always written.",
     "default_root_dir": "Choose the run directory with the top-level key 'run_dir'.",
-    "use_distributed_sampler": "The data module splits its samples over the ranks exactly; Lightning's sampler would not.",
+    "use_distributed_sampler": "The data module splits its samples over the ranks exactly, as Lightning's would not.",
     "enable_checkpointing": "Checkpoints are set with the top-level key 'checkpoint'.",
     "reload_dataloaders_every_n_epochs": "The loaders reshuffle every epoch by themselves.",
 }
@@ -51,6 +52,8 @@ class _Parser(LightningArgumentParser):
     arguments: Arguments = Arguments()
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        if not self.exit_on_error:  # a parser that jsonargparse made for the arguments of one class
+            super().error(message, ex)
         known = [action.dest for action in self._actions if action.dest != "help"]
         raise ParseRefused(explain(str(ex or message), self.arguments, known)) from ex
 
@@ -141,7 +144,9 @@ class TrainingCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Refuse trainer settings that would work against what every run has."""
         for key, advice in _OWNED_TRAINER_KEYS.items():
-            if key in self.arguments.config.values.get("trainer", {}) or self.arguments.option(f"trainer.{key}"):
+            if key in self.arguments.config.values.get("trainer", {}) or self.arguments.option(
+                f"trainer.{key}"
+            ):
                 raise InvalidValue(f"{self.where(f'trainer.{key}')}: 'trainer.{key}' cannot be set. {advice}")
 
     def where(self, key: str) -> str:
@@ -154,7 +159,7 @@ class TrainingCLI(LightningCLI):
         """Build data, model and trainer, in this order, so that bad input fails before anything is written."""
         if not self._build:
             return
-        self.config_init = self.parser.instantiate_classes(self.config)
+        self.config_init = build(self.parser, self.config)
         self.datamodule, self.model = self.config_init.data, self.config_init.model
         if not isinstance(self.config.seed_everything, bool):
             self.datamodule.set_seed(self.config.seed_everything)
@@ -200,6 +205,24 @@ class TrainingCLI(LightningCLI):
         return {**registry.resolve(built_by["name"]).provenance(), "arguments": built_by["arguments"]}
 
 
+def build(parser: LightningArgumentParser, config: Namespace) -> Namespace:
+    """Instantiate what a config describes; a mistake that a constructor raised comes out as it was raised.
+
+    jsonargparse wraps what constructors raise into an error about types, which hides the sentence that matters.
+    """
+    try:
+        return parser.instantiate_classes(config)
+    except UserMistake:
+        raise
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, UserMistake):
+                raise cause from None
+            cause = cause.__cause__ or cause.__context__
+        raise
+
+
 _DESCRIPTIONS = {
     "explain": "Print what a run would do. Example: resnet-zoo explain --config r50_imagenet --trainer.devices 8",
     "fit": "Train a classifier. Example: resnet-zoo fit --config quickstart --trainer.max_epochs 3",
@@ -216,5 +239,3 @@ def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
