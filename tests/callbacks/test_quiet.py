@@ -44,8 +44,8 @@ def test_a_line_goes_only_if_it_begins_so(lines: list[str], line: str) -> None:
 
 
 def test_other_lines_and_warnings_stay(lines: list[str]) -> None:
-    rank_zero_info("Restored all states from the checkpoint")
-    assert lines == ["Restored all states from the checkpoint"]
+    rank_zero_info("Metric val/top1 improved.")
+    assert lines == ["Metric val/top1 improved."]
     with pytest.warns(UserWarning, match="in eval mode"):
         rank_zero_warn("Found 3 module(s) in eval mode at the start of training.")
 
@@ -56,3 +56,18 @@ def test_calling_it_again_adds_nothing() -> None:
     before = list(logger.filters), list(warnings.filters)
     quieten_lightning()
     assert (list(logger.filters), list(warnings.filters)) == before
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "`isinstance(treespec, LeafSpec)` is deprecated, use `isinstance(treespec, TreeSpec)` instead.",
+        "The 'train_dataloader' does not have many workers which may be a bottleneck.",
+        "The number of training batches (8) is smaller than the logging interval Trainer(log_every_n_steps=50).",
+        "It is recommended to use `self.log('val/loss', ..., sync_dist=True)` when logging on epoch level.",
+        "Using `DistributedSampler` with the dataloaders. During `trainer.test()`, it is recommended to",
+    ],
+)
+def test_warnings_that_do_not_apply_are_ignored(message: str) -> None:
+    quieten_lightning()
+    warnings.warn(message, UserWarning, stacklevel=1)
