@@ -1,0 +1,136 @@
+"""Reading weights from files, without ever running code that a file may carry."""
+
+import hashlib
+import importlib
+import importlib.util
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from resnet_zoo.errors import InvalidValue, MissingData
+from resnet_zoo.weights.matching import load_exactly
+from resnet_zoo.weights.torchvision import from_torchvision
+
+Kind = Literal["torchvision", "state_dict", "checkpoint"]
+
+
+def load_into(model: nn.Module, path: str | Path) -> None:
+    """Load a model's weights from a file and note on the model where they came from.
+
+    Args:
+        model: backbone and head, as ``create_model`` makes it; changed in place, and only if everything fits.
+            ``model.weights_from`` becomes ``{"path": ..., "sha256": ..., "kind": ...}``.
+        path: a state dict of torchvision's network of that name, a state dict of this model, or the checkpoint of a
+            run; saved by ``torch.save`` or, for state dicts, as ``.safetensors``.
+
+    Raises:
+        MissingData: there is no such file.
+        InvalidValue: the file cannot be read, is no set of weights, carries pickled objects, or does not fit.
+    """
+    state_dict, kind = read_state_dict(path)
+    try:
+        if kind == "torchvision":
+            from_torchvision(state_dict, model)
+        else:
+            load_exactly(model, state_dict, {key: key for key in model.state_dict()})
+    except InvalidValue as mistake:
+        raise InvalidValue(f"weights file {str(path)!r}: {mistake}") from None
+    provenance = {"path": str(Path(path).absolute()), "sha256": sha256(Path(path)), "kind": kind}
+    object.__setattr__(model, "weights_from", provenance)
+
+
+def read_state_dict(path: str | Path) -> tuple[dict[str, Tensor], Kind]:
+    """The tensors of a weights file on the CPU, and what kind of file it is.
+
+    Raises:
+        MissingData: there is no such file.
+        InvalidValue: the file cannot be read, is no set of weights, or carries pickled objects.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise MissingData(f"weights file {str(path)!r} {what}. Give a .pth, .ckpt or .safetensors file.")
+    content = read_safetensors(path) if path.suffix == ".safetensors" else read_pickled(path)
+    kind: Kind = "torchvision"
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content, kind = content["state_dict"], "checkpoint"
+    if (
+        not isinstance(content, Mapping)
+        or not content
+        or not all(is_named_tensor(*item) for item in content.items())
+    ):
+        holds = (
+            f"a dict with the keys {list(content)[:5]}"
+            if isinstance(content, dict)
+            else type(content).__name__
+        )
+        raise InvalidValue(
+            f"weights file {str(path)!r} holds no state dict, names with their tensors, but {holds}. "
+            "Save model.state_dict(), or give the checkpoint of a run."
+        )
+    if kind != "checkpoint" and any(key.startswith("backbone.") for key in content):
+        kind = "state_dict"
+    return dict(content), kind
+
+
+def is_named_tensor(name: object, value: object) -> bool:
+    """Whether an entry of a dict is what a state dict is made of."""
+    return isinstance(name, str) and isinstance(value, Tensor)
+
+
+def read_pickled(path: Path) -> Any:
+    """What ``torch.save`` wrote, as far as it is made of tensors and plain values.
+
+    Raises:
+        InvalidValue: anything else is in the file, or it cannot be read.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r"(?:GLOBAL|global|class) ([\w.]+\.[\w.]+)", str(error))
+        if found:
+            raise InvalidValue(
+                f"weights file {str(path)!r} carries pickled objects ({found[1]}), which could run any code while "
+                "they are loaded; it was refused. Save only the weights: torch.save(model.state_dict(), path)."
+            ) from error
+        raise unreadable(path, error) from error
+    except Exception as error:  # torch raises RuntimeError, EOFError, KeyError and more for damaged files
+        raise unreadable(path, error) from error
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a ``.safetensors`` file.
+
+    Raises:
+        InvalidValue: the file cannot be read, or the package that reads it is not installed.
+    """
+    if importlib.util.find_spec("safetensors") is None:
+        raise InvalidValue(
+            f"weights file {str(path)!r} needs the package safetensors, which is not installed. "
+            "Install it ('pip install safetensors') or give a .pth file."
+        )
+    try:
+        tensors: dict[str, Tensor] = importlib.import_module("safetensors.torch").load_file(path)
+    except Exception as error:  # the package has its own error class, and raises others for damaged headers
+        raise unreadable(path, error) from error
+    return tensors
+
+
+def unreadable(path: Path, error: Exception) -> InvalidValue:
+    """The error for a file that is damaged, cut short or of another format."""
+    reason = (str(error).splitlines() or [""])[0]
+    return InvalidValue(
+        f"weights file {str(path)!r} ({path.stat().st_size:,} bytes) cannot be read: it is damaged, cut short or no "
+        f"file of torch.save ({type(error).__name__}: {reason[:200]}). Copy or download it again."
+    )
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
