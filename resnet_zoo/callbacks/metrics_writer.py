@@ -30,9 +30,9 @@ class MetricsWriter(Callback):
     """Every ``trainer.log_every_n_steps`` updates: one all-reduce, one transfer, one row; between, not a thing.
 
     Writes ``train/loss``, ``train/top1``, ``train/top5``, ``lr``, ``speed/images_per_second`` (all ranks together,
-    without the time spent in validation and in loggers) and ``epoch`` (the epoch in progress, from 0), each over the images since
-    the last row. What is left over before a validation or at an epoch's end becomes a row of its own. A loss that is
-    not finite stops the training here.
+    without the time spent in validation and in loggers) and ``epoch`` (the epoch in progress, from 0), each over the
+    images since the last row. What is left over before a validation or at an epoch's end becomes a row of its own. A
+    loss that is not finite stops the training here.
 
     A validation within a training, and a test after it, become a row each, at the same count of updates and with
     all digits; what a module logs by itself would be rounded to float32 and one update behind.
