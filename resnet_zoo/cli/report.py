@@ -11,7 +11,7 @@ from resnet_zoo.cli.parser import CommandParser
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.registry import registry
 from resnet_zoo.report.run_data import RunData, entry, read_runs
-from resnet_zoo.report.run_facts import convergence, validation_best
+from resnet_zoo.report.run_facts import summary
 from resnet_zoo.report.run_page import figures_folder, run_notes, write_run_report
 
 DEFAULT_NAME = "report.html"
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     replaces = path.exists()
     files = write_run_report(runs, path, _known_parameters(runs))
     for run in runs:
-        print(_summary(run))
+        print(summary(run))
     for note in [note for run in runs for note in run_notes(run)]:
         print(f"note: {note}")
     print(f"{'replaced' if replaces else 'written to'}  {path}")
@@ -76,14 +76,3 @@ def _known_parameters(runs: Sequence[RunData]) -> dict[str, int]:
         if figures and as_listed and not entry(run.record, "backbone", "arguments"):
             known[run.label] = int(figures["parameters"])
     return known
-
-
-def _summary(run: RunData) -> str:
-    best, result = validation_best(run), run.results.get("test.json")
-    parts = [
-        run.status.sentence,
-        f"best validation error {best}" if best else "",
-        f"test top-1 {result.top1:.2f} % ({result.correct1:,} of {result.evaluated:,})" if result else "",
-        convergence(run) or "",
-    ]
-    return f"{run.label}: {'; '.join(part.replace(' (ring)', '') for part in parts if part)}"

@@ -12,9 +12,12 @@ from resnet_zoo.report.style import LegendEntry, Look, look, plain_text
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.patheffects import AbstractPathEffect
 
 _MARKERS_PER_CURVE = 7
+_FEWEST_WHOLE = 4
+_MOST_PLAIN_DECADES = 4.0
 _WIDTHS = {"bold": 2.0, "thin": 0.9, "points": 0.0}
 _MARKER_SIZES = {"bold": 5.0, "thin": 3.5, "points": 4.5}
 
@@ -41,6 +44,11 @@ def draw_lines(axes: Axes, figure: LineFigure) -> list[LegendEntry]:
             legend.append((artist, series.label))
     if figure.y_range is not None:
         axes.set_ylim(*figure.y_range)
+    for axis, log in ((axes.xaxis, log_x), (axes.yaxis, log_y)):
+        if log:
+            _plain_numbers(axis)
+    if not log_x:
+        _whole_numbers(axes.xaxis)
     for mark in figure.marks:
         known = positions.get(mark.group) if mark.group is not None else None
         _draw_mark(axes, mark, "#444444" if known is None else look(known).colour)
@@ -82,6 +90,31 @@ def _draw_series(
     return line
 
 
+def _plain_numbers(axis: Axis) -> None:
+    """Ticks of a logarithmic axis as plain numbers (0.2, 0.5, 1), where few powers of ten are seen."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    decades = math.log10(high / low)
+    if decades > _MOST_PLAIN_DECADES or low < 1e-5 or high > 1e6:
+        return
+    leading = (
+        (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0) if decades < 0.8 else (1.0, 2.0, 5.0) if decades < 2.0 else (1.0,)
+    )
+    axis.set_major_locator(LogLocator(subs=leading))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _whole_numbers(axis: Axis) -> None:
+    """No tick at half an epoch or half a layer, where at least four whole ones are seen."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = axis.get_view_interval()
+    if high - low >= _FEWEST_WHOLE:
+        axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+
+
 def _draw_mark(axes: Axes, mark: Mark, colour: str) -> None:
     """Marks outside the axes' range are not shown, and no mark takes room from the curves."""
     line: dict[str, Any] = {"color": colour, "linewidth": 1.0, "linestyle": (0, (2, 2)), "zorder": 2}
@@ -97,7 +130,7 @@ def _draw_mark(axes: Axes, mark: Mark, colour: str) -> None:
 
 
 def _ring(axes: Axes, x: float, y: float, colour: str) -> None:
-    (ring,) = axes.plot([x], [y], "o", markersize=11, markerfacecolor="none", markeredgewidth=1.8, zorder=4)
+    (ring,) = axes.plot([x], [y], "o", markersize=11, markerfacecolor="none", markeredgewidth=1.8, zorder=6)
     ring.set(markeredgecolor=colour, in_layout=False)
 
 

@@ -45,7 +45,7 @@ def _written_float(value: float) -> str:
 
 
 def written_seconds(seconds: float | None) -> str:
-    """A duration: ``48 s``, ``12 min 5 s``, ``3 h 20 min``."""
+    """A duration: ``48 s``, ``12 min 5 s``, ``3 h 20 min``, ``12 days``."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     if seconds < 10:
@@ -55,7 +55,9 @@ def written_seconds(seconds: float | None) -> str:
         return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600:,} h {whole % 3600 // 60} min"
+    if whole >= 4 * 86400:
+        return f"{round(whole / 86400):,} days"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -16,6 +16,13 @@ from resnet_zoo import __version__
 from resnet_zoo.report.figures import Cell, Figure, Table
 from resnet_zoo.report.numbers import written
 
+_GENERATOR = '<meta name="generator" content="resnet-zoo">'
+
+
+def is_page(text: str) -> bool:
+    """Whether a file's text is a page of ours, which may be replaced by a newer one."""
+    return _GENERATOR in text[:1000]
+
 
 def page(title: str, body: str) -> str:
     """A whole document.
@@ -29,7 +36,7 @@ def page(title: str, body: str) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
+        f'<meta name="color-scheme" content="light dark">\n{_GENERATOR}\n'
         f"<title>{escaped(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
         f"<h1>{escaped(title)}</h1>\n{body}\n"
         f"<footer>Written by resnet-zoo {escaped(__version__)}, {now}.</footer>\n</main>\n</body>\n</html>\n"
