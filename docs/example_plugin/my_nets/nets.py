@@ -1,7 +1,8 @@
 """Squeeze-and-excitation networks for small images (Hu et al. 2018, arXiv:1709.01507, section 3 and figure 3)."""
 
-from resnet_zoo import register_backbone
 from torch import Tensor, nn
+
+from resnet_zoo import register_backbone
 
 
 class Excitation(nn.Module):

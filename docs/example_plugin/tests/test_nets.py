@@ -1,6 +1,7 @@
 """The rules that resnet-zoo asks of every backbone, one test a rule, and what is special about these nets."""
 
 import pytest
+
 import resnet_zoo as rz
 from resnet_zoo.conformance import check, rules
 
