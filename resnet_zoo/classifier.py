@@ -110,7 +110,7 @@ class ImageClassifier(LightningModule):
         if weights is not None:
             load_into(self, weights)
         if channels_last:
-            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (b, c, h, w), normalised, to logits (b, num_classes)."""
@@ -285,15 +285,34 @@ class ImageClassifier(LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another number of classes; take over the warm-up's flag."""
-        saved = checkpoint.get("resnet_zoo", {})
-        weight = checkpoint["state_dict"].get("head.weight")
+        """Take over the warm-up's flag."""
+        self.check_fits(checkpoint)
+        self.warm_up_released = bool(checkpoint.get("resnet_zoo", {}).get("warm_up_released", False))
+
+    def check_fits(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another number of classes or of another net.
+
+        Raises:
+            InvalidValue: the text says what the checkpoint holds and what this model is.
+        """
+        saved, own = checkpoint["state_dict"], self.state_dict()
+        weight = saved.get("head.weight")
         if weight is not None and weight.shape[0] != self.num_classes:
             raise InvalidValue(
                 f"the checkpoint's head has {weight.shape[0]} classes, the data has {self.num_classes}. "
                 "Evaluate it on data of the same classes, or start from its weights with --model.weights."
             )
-        self.warm_up_released = bool(saved.get("warm_up_released", False))
+        missing, unexpected = sorted(own.keys() - saved.keys()), sorted(saved.keys() - own.keys())
+        shapes = sorted(key for key in own.keys() & saved.keys() if own[key].shape != saved[key].shape)
+        if missing or unexpected or shapes:
+            made_by = checkpoint.get("resnet_zoo", {}).get("backbone") or {"name": "an unknown backbone"}
+            built_by: Any = getattr(self.backbone, "built_by", None) or {"name": type(self.backbone).__name__}
+            found = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
+            told = "; ".join(f"{len(keys)} {what}, e.g. {keys[0]}" for what, keys in found.items() if keys)
+            raise InvalidValue(
+                f"the checkpoint is of {made_by['name']}, which does not fit {built_by['name']} as configured "
+                f"(tensors {told}). Use the config beside the checkpoint."
+            )
 
 
 def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:

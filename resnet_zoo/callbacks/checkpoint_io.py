@@ -47,8 +47,10 @@ class AtomicCheckpointIO(CheckpointIO):
                 ) from error
             raise
 
-    def load_checkpoint(self, path: Any, map_location: Any | None = None, **_: Any) -> dict[str, Any]:
-        """Read a checkpoint onto the CPU; see ``read_checkpoint``."""
+    def load_checkpoint(
+        self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint onto the CPU, plain types only whatever is asked for; see ``read_checkpoint``."""
         return read_checkpoint(Path(path), map_location)
 
     def remove_checkpoint(self, path: Any) -> None:

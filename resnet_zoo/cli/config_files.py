@@ -66,7 +66,7 @@ for _tag, _pattern, _first in (
     ),
     ("null", r"~|null|Null|NULL|", "~nN\0"),
 ):
-    _Yaml12Loader.add_implicit_resolver(  # type: ignore[no-untyped-call]
+    _Yaml12Loader.add_implicit_resolver(
         f"tag:yaml.org,2002:{_tag}",
         re.compile(f"^(?:{_pattern})$"),
         list(_first) + ([""] if _tag == "null" else []),

@@ -23,7 +23,7 @@ def main(argv: list[str]) -> int:
     """Print the resolved config with the origin of every value, batches, updates, learning rates, decay groups."""
     arguments = parse_arguments(argv, NAMED_KEYS)
     try:
-        cli = TrainingCLI("explain", arguments, Launch("none"), build=False)
+        cli = TrainingCLI("explain", arguments, Launch("none"), construct=False)
     except ParseRefused as refused:
         raise refused.mistake from refused.__cause__
     print("\n".join(_config_lines(cli, arguments)))
@@ -70,7 +70,7 @@ def _origin(arguments: Arguments, path: tuple[str, ...]) -> str:
 
 def world_size(cli: TrainingCLI) -> int:
     """Number of processes that the config asks for, without starting any; "auto" counts this machine's GPUs."""
-    devices, nodes = cli.config.trainer.devices, cli.config.trainer.num_nodes
+    devices, nodes = cli.config.trainer.devices, int(cli.config.trainer.num_nodes)
     if isinstance(devices, str) and devices.lstrip("-").isdecimal():
         devices = int(devices)
     if isinstance(devices, list):

@@ -21,13 +21,13 @@ def write_predictions(cli: TrainingCLI, checkpoint: Path | None, directory: RunD
 
     Rows stand in the order of the data set, one per image.
     """
+    trainer = cli.trainer
     batches = (
-        cli.trainer.predict(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
-        or []
+        trainer.predict(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True) or []
     )
-    columns = [torch.cat(parts) for parts in zip(*batches, strict=True)] if batches else []  # type: ignore[arg-type]
+    columns = [torch.cat(parts) for parts in zip(*batches, strict=True)] if batches else []
     everything = _from_all_ranks(columns)
-    if not cli.trainer.is_global_zero:
+    if not trainer.is_global_zero:
         return
     indices, labels, values, classes = (torch.cat(parts) for parts in zip(*everything, strict=True))
     order = indices.argsort()

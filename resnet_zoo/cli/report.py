@@ -9,8 +9,7 @@ from typing import Any
 from resnet_zoo.cli.config_files import read_config
 from resnet_zoo.cli.parser import CommandParser
 from resnet_zoo.errors import InvalidValue
-from resnet_zoo.registry import registry
-from resnet_zoo.report.run_data import RunData, entry, read_runs
+from resnet_zoo.report.run_data import RunData, read_runs
 from resnet_zoo.report.run_facts import summary
 from resnet_zoo.report.run_page import figures_folder, run_notes, write_run_report
 
@@ -39,7 +38,7 @@ def main(argv: list[str]) -> int:
     runs = read_runs(options.runs, _values)
     path = _destination(options.out, runs)
     replaces = path.exists()
-    files = write_run_report(runs, path, _known_parameters(runs))
+    files = write_run_report(runs, path)
     for run in runs:
         print(summary(run))
     for note in [note for run in runs for note in run_notes(run)]:
@@ -64,15 +63,3 @@ def _destination(given: Path | None, runs: Sequence[RunData]) -> Path:
             f"--out {given}: a report is an HTML file. Name it '{given.with_suffix('.html')}'."
         )
     return given
-
-
-def _known_parameters(runs: Sequence[RunData]) -> dict[str, int]:
-    """What the registry knows of backbones that were built as listed, for as many classes."""
-    listed = {item.name: item.figures for item in registry.entries()}
-    known = {}
-    for run in runs:
-        figures = listed.get(str(entry(run.record, "backbone", "name")), {})
-        as_listed = entry(run.record, "data", "num_classes") == figures.get("num_classes")
-        if figures and as_listed and not entry(run.record, "backbone", "arguments"):
-            known[run.label] = int(figures["parameters"])
-    return known

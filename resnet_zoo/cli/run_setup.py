@@ -58,16 +58,21 @@ def newest_run(folder: Path) -> Path | None:
     return max(runs, key=lambda path: int(path.name), default=None)
 
 
-def checkpoint_to_continue(cli: TrainingCLI, directory: RunDirectory) -> Path | None:
-    """The checkpoint that ``fit`` starts from, checked to be readable; None for a fresh start."""
-    given = cli.config.ckpt_path
-    if given is not None:
-        path = named_checkpoint(given, cli.config.run_dir)
-    elif cli.config.resume == "auto" and (directory.checkpoints / "last.ckpt").exists():
-        path = directory.checkpoints / "last.ckpt"
-    else:
+def given_checkpoint(cli: TrainingCLI) -> Path | None:
+    """The checkpoint that ``--ckpt_path`` names, checked to be readable before anything is made; None without."""
+    if cli.config.ckpt_path is None:
         return None
-    read_checkpoint(path)
+    path = named_checkpoint(cli.config.ckpt_path, cli.config.run_dir)
+    cli.model.check_fits(read_checkpoint(path))
+    return path
+
+
+def newest_checkpoint(cli: TrainingCLI, directory: RunDirectory) -> Path | None:
+    """The checkpoint that ``--resume auto`` continues; None for a fresh start."""
+    path = directory.checkpoints / "last.ckpt"
+    if cli.config.resume != "auto" or not path.exists():
+        return None
+    cli.model.check_fits(read_checkpoint(path))
     return path
 
 

@@ -13,7 +13,7 @@ def print_fit_table(
     cli: TrainingCLI, directory: RunDirectory, last: Scores | None, result: EvaluationResult | None
 ) -> None:
     """The end of a training: last and best epoch, the one evaluation, speed, and where everything is."""
-    rows = [("", "top-1 %", "top-5 %", "loss", "images")]
+    rows: list[tuple[str, ...]] = [("", "top-1 %", "top-5 %", "loss", "images")]
     trainer, kept = cli.trainer, cli.checkpoints
     if last is not None:
         rows.append((f"validation, last (epoch {trainer.current_epoch})", *_numbers(last)))

@@ -11,7 +11,7 @@ from resnet_zoo.cli.evaluation import SPLITS, evaluate
 from resnet_zoo.cli.launch import connect, detect
 from resnet_zoo.cli.names import NAMED_KEYS
 from resnet_zoo.cli.predictions import write_predictions
-from resnet_zoo.cli.run_setup import checkpoint_to_continue, named_checkpoint, open_run_directory, start_run
+from resnet_zoo.cli.run_setup import given_checkpoint, newest_checkpoint, open_run_directory, start_run
 from resnet_zoo.cli.summary import print_fit_table, print_result
 from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI
 from resnet_zoo.errors import InvalidValue
@@ -66,8 +66,9 @@ def fit(cli: TrainingCLI) -> None:
     """Train, then score the best checkpoint once, on the test split where there is one."""
     if not cli.trainer.fast_dev_run:  # type: ignore[attr-defined]
         _check_a_score_exists(cli)
+    checkpoint = given_checkpoint(cli)
     directory = open_run_directory(cli)
-    checkpoint = checkpoint_to_continue(cli, directory)
+    checkpoint = checkpoint or newest_checkpoint(cli, directory)
     start_run(cli, directory)
     cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
     if cli.trainer.fast_dev_run:  # type: ignore[attr-defined]
@@ -103,7 +104,7 @@ def evaluate_checkpoint(cli: TrainingCLI) -> None:
             f"{cli.command} needs trained weights: --ckpt_path CHECKPOINT (a path, or 'best' or 'last' with "
             "--run_dir), or --model.weights FILE for a state dict."
         )
-    checkpoint = named_checkpoint(given, cli.config.run_dir) if given is not None else None
+    checkpoint = given_checkpoint(cli)
     if given in ("best", "last"):
         cli.config.run_dir = None  # it named the run to evaluate; the result gets a directory of its own
     if cli.command in SPLITS:

@@ -65,18 +65,18 @@ class TrainingCLI(LightningCLI):
         command: fit, validate, test or predict.
         arguments: the merged config and the remaining options.
         launch: how this process was started.
-        build: whether to build anything; without, only the parsed config is of interest.
+        construct: whether to build anything; without, only the parsed config is of interest.
     """
 
     datamodule: ImageDataModule
     model: ImageClassifier
     trainer: Trainer
 
-    def __init__(self, command: str, arguments: Arguments, launch: Launch, build: bool = True) -> None:
+    def __init__(self, command: str, arguments: Arguments, launch: Launch, construct: bool = True) -> None:
         self.command = command
         self.arguments = arguments
         self.launch = launch
-        self._build = build
+        self._construct = construct
         super().__init__(
             ImageClassifier,
             ImageDataModule,
@@ -157,7 +157,7 @@ class TrainingCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build data, model and trainer, in this order, so that bad input fails before anything is written."""
-        if not self._build:
+        if not self._construct:
             return
         self.config_init = build(self.parser, self.config)
         self.datamodule, self.model = self.config_init.data, self.config_init.model
@@ -191,7 +191,7 @@ class TrainingCLI(LightningCLI):
 
     def resolved_config(self) -> str:
         """The whole config as YAML, every default included; it runs again as it is."""
-        text = self.parser.dump(self.config, skip_link_targets=True, skip_none=False)
+        text = self.parser.dump(self.config, skip_link_targets=True, skip_unset=False)
         values = short_names(yaml.safe_load(text))
         for key in ("resume", "ckpt_path", "run_dir"):  # of this start, not of the experiment
             values.pop(key, None)
@@ -211,7 +211,7 @@ def build(parser: LightningArgumentParser, config: Namespace) -> Namespace:
     jsonargparse wraps what constructors raise into an error about types, which hides the sentence that matters.
     """
     try:
-        return parser.instantiate_classes(config)
+        built: Namespace = parser.instantiate(config)
     except UserMistake:
         raise
     except Exception as error:
@@ -221,6 +221,7 @@ def build(parser: LightningArgumentParser, config: Namespace) -> Namespace:
                 raise cause from None
             cause = cause.__cause__ or cause.__context__
         raise
+    return built
 
 
 _DESCRIPTIONS = {

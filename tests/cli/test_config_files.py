@@ -83,7 +83,9 @@ def test_the_later_file_wins_key_by_key(tmp_path: Path) -> None:
 
 
 def test_a_changed_class_drops_the_arguments_of_the_old_one(tmp_path: Path) -> None:
-    first = _config(tmp_path, "a.yaml", "model: {backbone: {class_path: x.resnet20, init_args: {shortcut: B}}}\n")
+    first = _config(
+        tmp_path, "a.yaml", "model: {backbone: {class_path: x.resnet20, init_args: {shortcut: B}}}\n"
+    )
     second = _config(tmp_path, "b.yaml", "model: {backbone: {class_path: x.resnet34}}\n")
     merged = merge(first, second)
     assert merged.values == {"model": {"backbone": {"class_path": "x.resnet34"}}}
@@ -91,6 +93,8 @@ def test_a_changed_class_drops_the_arguments_of_the_old_one(tmp_path: Path) -> N
 
 
 def test_the_same_class_merges_its_arguments(tmp_path: Path) -> None:
-    first = _config(tmp_path, "a.yaml", "data: {class_path: ImageNet, init_args: {root: a, num_workers: 4}}\n")
+    first = _config(
+        tmp_path, "a.yaml", "data: {class_path: ImageNet, init_args: {root: a, num_workers: 4}}\n"
+    )
     second = _config(tmp_path, "b.yaml", "data: {class_path: ImageNet, init_args: {root: b}}\n")
     assert merge(first, second).values["data"]["init_args"] == {"root": "b", "num_workers": 4}
