@@ -61,4 +61,5 @@ def test_an_unknown_name_in_a_file_is_told_with_its_line(config: Path) -> None:
 
 def test_the_merged_config_stands_before_the_options(config: Path) -> None:
     words = _parse("--trainer.max_epochs", "3", "--config", str(config)).words()
-    assert words[0] == "--config" and words[2:] == ["--trainer.max_epochs=3"]
+    assert words[0] == "--config"
+    assert words[2:] == ["--trainer.max_epochs=3"]

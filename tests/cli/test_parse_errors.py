@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table of messages reads best with one mistake a line
 """A mistake in a config or option is one line: which file and line, which key, what is allowed, what was meant."""
 
 from __future__ import annotations

@@ -47,10 +47,14 @@ def test_a_run_directory_owns_everything_of_a_run(run: Path) -> None:
 
 def test_the_result_says_what_it_counted(run: Path) -> None:
     result = _json(run / "test.json")
-    assert result["split"] == "test" and result["evaluated"] == result["expected"] == 359
-    assert result["duplicates"] == 0 and result["unreadable"] == [] and result["world_size"] == 1
+    assert result["split"] == "test"
+    assert result["evaluated"] == result["expected"] == 359
+    assert result["duplicates"] == 0
+    assert result["unreadable"] == []
+    assert result["world_size"] == 1
     assert result["top1"] == pytest.approx(100 * result["correct1"] / 359)
-    assert result["checkpoint"].endswith("best.ckpt") and result["weights"] == "raw"
+    assert result["checkpoint"].endswith("best.ckpt")
+    assert result["weights"] == "raw"
 
 
 def test_the_metrics_have_the_promised_names_and_learn(run: Path) -> None:
@@ -63,7 +67,8 @@ def test_the_metrics_have_the_promised_names_and_learn(run: Path) -> None:
 
 def test_the_record_tells_where_the_number_came_from(run: Path) -> None:
     record = _json(run / "record.json")
-    assert record["backbone"]["name"] == "resnet20_cifar" and record["backbone"]["arguments"]["width"] == 4
+    assert record["backbone"]["name"] == "resnet20_cifar"
+    assert record["backbone"]["arguments"]["width"] == 4
     assert record["versions"]["torch"] == importlib.metadata.version("torch")
     assert record["batch"] == {"global": 64, "per_rank": 64}
     assert record["data"]
