@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from resnet_zoo import __version__
 from resnet_zoo.runs.atomic import write_text_atomically
 from resnet_zoo.runs.redact import redact, redact_arguments
 
-PACKAGES = ("torch", "torchvision", "lightning", "resnet-zoo")
+PACKAGES = ("torch", "torchvision", "lightning")
 GIT_TIMEOUT = 5.0
 """Seconds; a repository on a slow network disk must not hold up a training."""
 
@@ -49,7 +50,11 @@ def collect_record(
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": redact_arguments(sys.argv if command is None else command),
         "working_directory": str(Path.cwd()),
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: _version(name) for name in PACKAGES},
+            "resnet-zoo": __version__,
+        },
         "git": {
             "working_directory": git_state(Path.cwd()),
             "package": git_state(package) if _is_tracked(package / "__init__.py") else None,
@@ -118,7 +123,7 @@ def _git(directory: Path, *arguments: str) -> str | None:
 
 
 def _version(distribution: str) -> str | None:
-    """The installed version; None for a package that is not installed, such as one run from its checkout."""
+    """The installed version, read without importing the package; None if it is not installed."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
