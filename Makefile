@@ -59,13 +59,13 @@ types: ## Check the types
 	@"$(BIN)/mypy"
 
 docs: ## Build the documentation into site/
-	$(call environment,docs)
+	$(call environment,docs test)
 	@"$(BIN)/python" docs/generate_tables.py --check
 	@"$(BIN)/mkdocs" build --strict --quiet
 	@echo "Open site/index.html."
 
 tables: ## Count the networks again and write the generated tables
-	$(call environment)
+	$(call environment,test)
 	@"$(BIN)/python" -m resnet_zoo.backbones.golden --write
 	@"$(BIN)/python" docs/generate_tables.py
 
