@@ -81,6 +81,7 @@ def test_metadata(wheel: Path) -> None:
     assert metadata["Requires-Python"] == ">=3.11"
     assert "resnet-zoo = resnet_zoo.cli.main:main" in entry_points
     assert f"{folder}/licenses/LICENSE" in licences
+    assert any("digits" in name.lower() for name in licences), "the embedded data set's own licence"
 
 
 def test_installed_package_finds_its_configs_by_name(installed: Path, tmp_path: Path) -> None:
