@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MARKERS_PER_CURVE = 7
 _FEWEST_WHOLE = 4
+_LIMIT = 1e100
 _MOST_PLAIN_DECADES = 4.0
 _WIDTHS = {"bold": 2.0, "thin": 0.9, "points": 0.0}
 _MARKER_SIZES = {"bold": 5.0, "thin": 3.5, "points": 4.5}
@@ -165,12 +166,17 @@ def _halo() -> list[AbstractPathEffect]:
 
 def _drawable(values: Sequence[float], log: bool) -> list[float]:
     """The values, with gaps where there is nothing to draw."""
-    return [value if math.isfinite(value) and (value > 0 or not log) else math.nan for value in values]
+    return [value if _can_be_drawn(value, log) else math.nan for value in values]
+
+
+def _can_be_drawn(value: float, log: bool) -> bool:
+    """Whether a value has a place on the axis; what nears the limits of floating point would break the axis itself."""
+    return math.isfinite(value) and abs(value) < _LIMIT and (value > 1.0 / _LIMIT or not log)
 
 
 def _has_positive(values: Iterable[float]) -> bool:
-    return any(math.isfinite(value) and value > 0 for value in values)
+    return any(_can_be_drawn(value, log=True) for value in values)
 
 
 def _finite(values: Sequence[float]) -> bool:
-    return any(math.isfinite(value) for value in values)
+    return any(_can_be_drawn(value, log=False) for value in values)

@@ -77,6 +77,10 @@ def read_metrics(path: Path) -> MetricsTable:
     for cells in lines:
         if cells:
             repeated += _add(rows, _row(header, cells, f"{path}:{lines.line_num}"))
+    if rows and all(row.epoch is None for row in rows):
+        raise InvalidValue(
+            f"{path}: column 'epoch' is empty, so nothing says when an epoch ended. {EXPECTED}."
+        )
     return MetricsTable(
         tuple(name for name in header if name not in ("step", "epoch")), tuple(rows), repeated
     )

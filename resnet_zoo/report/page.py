@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import resources
 
@@ -72,19 +72,14 @@ def figure_html(figure: Figure, svg: str) -> str:
     )
 
 
-def table_html(table: Table, links: Mapping[str, str] | None = None) -> str:
-    """A table that scrolls sideways by itself where the screen is narrow.
-
-    Args:
-        table: its first column heads the rows.
-        links: text of a cell in the first column -> id on this page that it leads to.
-    """
+def table_html(table: Table) -> str:
+    """A table that scrolls sideways by itself where the screen is narrow; its first column heads the rows."""
     numeric = [_is_numeric([row[column] for row in table.rows]) for column in range(len(table.columns))]
     head = "".join(
         f'<th scope="col"{_kind(right)}>{escaped(name)}</th>'
         for name, right in zip(table.columns, numeric, strict=True)
     )
-    rows = "\n".join(f"<tr>{_cells(row, numeric, links or {})}</tr>" for row in table.rows)
+    rows = "\n".join(f"<tr>{_cells(row, numeric)}</tr>" for row in table.rows)
     title = f"<h3>{escaped(table.title)}</h3>\n" if table.title else ""
     caption = f'\n<p class="caption">{escaped(table.caption)}</p>' if table.caption else ""
     return (
@@ -93,14 +88,12 @@ def table_html(table: Table, links: Mapping[str, str] | None = None) -> str:
     )
 
 
-def _cells(row: object, numeric: list[bool], links: Mapping[str, str]) -> str:
-    assert isinstance(row, list | tuple)
+def _cells(row: Sequence[Cell], numeric: Sequence[bool]) -> str:
     cells = []
     for column, (value, right) in enumerate(zip(row, numeric, strict=True)):
         text = escaped(written(value))
         if column == 0:
-            target = links.get(str(value))
-            text = f'<a href="#{target}">{text}</a>' if target else text
+            text = re.sub(r"([._/])", r"\1<wbr>", text)  # where a long key or path may go on in the next line
             cells.append(f'<th scope="row"{_kind(right)}>{text}</th>')
         else:
             cells.append(f"<td{_kind(right)}>{text}</td>")

@@ -119,8 +119,9 @@ def _read_results(directory: RunDirectory) -> dict[str, EvaluationResult]:
         try:
             results[file.name] = EvaluationResult.read(file)
         except InconsistentResult as error:
+            named = "" if str(file) in str(error) else f"{file}: "
             raise InvalidValue(
-                f"{error} A result file holds what 'test' or 'validate' wrote, unchanged; run it again."
+                f"{named}{error} A result file holds what 'test' or 'validate' wrote, unchanged; run it again."
             ) from error
     return results
 

@@ -14,24 +14,10 @@ _VERSIONS = ("resnet-zoo", "torch", "torchvision", "lightning", "python")
 
 
 def backbone(run: RunData) -> str | None:
-    """Its name, with the arguments it was built with."""
-    name, arguments = entry(run.record, "backbone", "name"), entry(run.record, "backbone", "arguments")
+    """Its name; the arguments are in the config."""
     configured = entry(run.config, "model", "backbone")
-    if name is None and isinstance(configured, str):
-        name = configured
-    if name is None:
-        name, arguments = (
-            entry(run.config, "model", "backbone", "class_path"),
-            entry(run.config, "model", "backbone", "init_args"),
-        )
-    if not isinstance(name, str):
-        return None
-    given = (
-        ", ".join(f"{key}={written(value)}" for key, value in arguments.items())
-        if isinstance(arguments, dict)
-        else ""
-    )
-    return f"{name} ({given})" if given else name
+    name = entry(run.record, "backbone", "name") or entry(run.config, "model", "backbone", "class_path")
+    return name or (configured if isinstance(configured, str) else None)
 
 
 def data(run: RunData) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Sequence
 
 from resnet_zoo.report.curves import Curve
@@ -14,7 +13,9 @@ from resnet_zoo.report.run_data import RunData
 
 _START = 0.2
 """Errors of the first fifth of a run may leave the figure, so that what follows can be read."""
+FIGURE_NAMES = ("error", "loss", "learning-rate", "throughput", "gradient-norm", "gradient-norm-by-layer")
 _MOST_LETTERED_RINGS = 3
+_MOST_STEPS = 8
 UNFINISHED = ("in progress", "interrupted", "failed")
 
 
@@ -31,7 +32,7 @@ def error_figure(runs: Sequence[RunData]) -> LineFigure:
     general = [_ERROR_CAPTION, *(["The first epochs lie above the figure."] if clipped else [])]
     return LineFigure(
         "error",
-        "Top-1 error: training thin, validation bold",
+        _title("Top-1 error", series),
         "epoch",
         "top-1 error (%)",
         series,
@@ -55,7 +56,7 @@ def loss_figure(runs: Sequence[RunData]) -> LineFigure:
     caption = "Cross-entropy per image, with label smoothing where the config asks for it."
     return LineFigure(
         "loss",
-        "Loss: training thin, validation bold",
+        _title("Loss", series),
         "epoch",
         "loss (nats)",
         series,
@@ -65,11 +66,16 @@ def loss_figure(runs: Sequence[RunData]) -> LineFigure:
 
 
 def learning_rate_figure(runs: Sequence[RunData]) -> LineFigure:
-    """Learning rate over epochs; logarithmic where it ends far below its height."""
+    """Learning rate over epochs; logarithmic where it falls far in steps."""
     curves = [run.curves.evaluations("lr") for run in runs]
     series = [_only(run, curve) for run, curve in zip(runs, curves, strict=True) if curve.y]
     return LineFigure(
-        "learning-rate", "Learning rate", "epoch", "learning rate", series, log_y=any(map(_ends_low, curves))
+        "learning-rate",
+        "Learning rate",
+        "epoch",
+        "learning rate",
+        series,
+        log_y=any(map(_falls_in_steps, curves)),
     )
 
 
@@ -93,14 +99,21 @@ def _training_and_validation(
     runs: Sequence[RunData], training: Callable[[RunData], Curve], validation: Callable[[RunData], Curve]
 ) -> list[Series]:
     """A thin and a bold curve a run, in one colour; the legend names the bold one where there is one."""
+    pairs = [(run, training(run), validation(run)) for run in runs]
+    any_validation = any(bold.y for _, _, bold in pairs)
     series = []
-    for run in runs:
-        thin, bold = training(run), validation(run)
+    for run, thin, bold in pairs:
         if thin.y:
-            series.append(Series("" if bold.y else f"{run.label} (training only)", *thin, "thin", run.label))
+            label = "" if bold.y else f"{run.label} (training only)" if any_validation else run.label
+            series.append(Series(label, *thin, "thin" if any_validation else "bold", run.label))
         if bold.y:
             series.append(Series(run.label, *bold, "bold", run.label))
     return series
+
+
+def _title(quantity: str, series: Sequence[Series]) -> str:
+    both = {one.emphasis for one in series} == {"thin", "bold"}
+    return f"{quantity}: training thin, validation bold" if both else quantity
 
 
 def _only(run: RunData, curve: Curve) -> Series:
@@ -154,8 +167,8 @@ def convergence_words(run: RunData) -> str:
     return f"converged at epoch {found.epoch:g} (ring): after it the validation error no longer improved {spread}"
 
 
-def _ends_low(curve: Curve) -> bool:
+def _falls_in_steps(curve: Curve) -> bool:
+    """Whether it is a step schedule that ends far below its height, so that a linear axis would hide its end."""
     positive = [value for value in curve.y if value > 0 and math.isfinite(value)]
-    if not positive:
-        return False
-    return statistics.median(positive[-max(1, len(positive) // 10) :]) < max(positive) / 20
+    steps = len(set(positive))
+    return 1 < steps <= _MOST_STEPS < len(positive) and positive[-1] < max(positive) / 20

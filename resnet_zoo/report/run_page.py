@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from resnet_zoo.errors import InvalidValue
@@ -11,7 +11,7 @@ from resnet_zoo.report.figures import Table
 from resnet_zoo.report.page import escaped, figure_html, is_page, page, table_html
 from resnet_zoo.report.run_data import RunData
 from resnet_zoo.report.run_facts import summary
-from resnet_zoo.report.run_figures import run_figures
+from resnet_zoo.report.run_figures import FIGURE_NAMES, run_figures
 from resnet_zoo.report.run_tables import config_differences, evidence_table, runs_table
 from resnet_zoo.runs import write_text_atomically
 
@@ -21,15 +21,12 @@ def figures_folder(path: Path) -> Path:
     return path.with_name(f"{path.stem}-figures")
 
 
-def write_run_report(
-    runs: Sequence[RunData], path: Path, parameters: Mapping[str, int] | None = None
-) -> list[Path]:
+def write_run_report(runs: Sequence[RunData], path: Path) -> list[Path]:
     """Write the HTML file, and each figure into ``figures_folder``.
 
     Args:
         runs: what to report on, at least one.
         path: the HTML file; an older report of that name is replaced, and so are its figures.
-        parameters: run label -> parameters of its model, for runs whose record does not say them.
 
     Returns:
         Every file that was written, the HTML file first.
@@ -44,11 +41,14 @@ def write_run_report(
     figures = run_figures(runs)
     drawings = [render(figure) for figure in figures]
     drawn = [figure_html(figure, drawing.svg) for figure, drawing in zip(figures, drawings, strict=True)]
-    overview = ["<h2>The runs</h2>", table_html(runs_table(runs, parameters or {}))]
+    overview = ["<h2>The runs</h2>", table_html(runs_table(runs))]
     body = "\n".join([*_summaries(runs), *drawn, *overview, *_evidence(runs), *_configs(runs)])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text_atomically(path, page(_title(runs), body))
+        for stale in set(FIGURE_NAMES) - {figure.name for figure in figures}:
+            for ending in ("png", "svg"):
+                (figures_folder(path) / f"{stale}.{ending}").unlink(missing_ok=True)
         files = [
             file
             for figure, drawing in zip(figures, drawings, strict=True)

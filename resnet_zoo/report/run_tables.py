@@ -29,17 +29,12 @@ NOT_SET = "not set"
 _MOST_UNREADABLE_NAMED = 20
 
 
-def runs_table(runs: Sequence[RunData], parameters: Mapping[str, int]) -> Table:
-    """A column a run; lines that no run has anything for are left out.
-
-    Args:
-        runs: the runs.
-        parameters: run label -> parameters of its model, where the record does not say them.
-    """
+def runs_table(runs: Sequence[RunData]) -> Table:
+    """A column a run; lines that no run has anything for are left out."""
     lines: dict[str, Callable[[RunData], Cell]] = {
         "status": lambda run: run.status.sentence,
         "backbone": backbone,
-        "parameters": lambda run: _parameters(run, parameters),
+        "parameters": lambda run: entry(run.record, "parameters"),
         "data": data,
         "global batch": batch,
         "epochs": epochs,
@@ -127,11 +122,6 @@ def _score(result: EvaluationResult | None, rank: str) -> str | None:
         return None
     error = 100.0 * (result.evaluated - correct) / result.evaluated
     return f"{accuracy:.2f} % ({correct:,} of {result.evaluated:,}); error {error:.2f} %"
-
-
-def _parameters(run: RunData, parameters: Mapping[str, int]) -> Cell:
-    recorded = entry(run.record, "parameters")
-    return recorded if isinstance(recorded, int) else parameters.get(run.label)
 
 
 def _speed(run: RunData) -> tuple[str | None, str | None]:
