@@ -7,7 +7,7 @@ from typing import Any
 
 from resnet_zoo.report.numbers import written
 from resnet_zoo.report.run_data import RunData, entry
-from resnet_zoo.report.run_figures import UNFINISHED, convergence_words
+from resnet_zoo.report.run_figures import UNFINISHED, convergence_words, written_epoch
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 _VERSIONS = ("resnet-zoo", "torch", "torchvision", "lightning", "python")
@@ -61,7 +61,7 @@ def validation_best(run: RunData) -> str | None:
     if not errors:
         return None
     error, epoch = min(errors)
-    return f"{error:.2f} % (epoch {epoch:g})"
+    return f"{error:.2f} % (epoch {written_epoch(epoch)})"
 
 
 def validation_last(run: RunData) -> str | None:
@@ -74,7 +74,7 @@ def convergence(run: RunData) -> str | None:
     found = run.convergence
     if found is None or not math.isfinite(found.spread):
         return convergence_words(run) if run.table.rows else None
-    when = "not converged" if found.epoch is None else f"epoch {found.epoch:g}"
+    when = "not converged" if found.epoch is None else f"epoch {written_epoch(found.epoch)}"
     so_far = " so far" if run.status.kind in UNFINISHED else ""
     return f"{when}{so_far} (spread {written(round(found.spread, 2))} points)"
 

@@ -142,7 +142,7 @@ def _ring(run: RunData, count: int) -> list[Mark]:
     found = run.convergence
     if found is None or found.epoch is None:
         return []
-    label = f"epoch {found.epoch:g}" if count <= _MOST_LETTERED_RINGS else ""
+    label = f"epoch {written_epoch(found.epoch)}" if count <= _MOST_LETTERED_RINGS else ""
     return [Mark(label, found.epoch, found.error, run.label)]
 
 
@@ -161,10 +161,15 @@ def convergence_words(run: RunData) -> str:
         return f"too short to tell whether it converged ({len(run.validation_error.x)} evaluations)"
     spread = f"by more than {written(round(found.spread, 2))} points, the spread of the curve"
     if found.epoch is not None and run.status.kind in UNFINISHED:
-        return f"level since epoch {found.epoch:g} (ring), so far: it has not improved {spread}"
+        return f"level since epoch {written_epoch(found.epoch)} (ring), so far: it has not improved {spread}"
     if found.epoch is None:
         return f"not converged: the validation error was still improving {spread}"
-    return f"converged at epoch {found.epoch:g} (ring): after it the validation error no longer improved {spread}"
+    return f"converged at epoch {written_epoch(found.epoch)} (ring): after it the validation error no longer improved {spread}"
+
+
+def written_epoch(epoch: float) -> str:
+    """Whole epochs as such, others with at most two decimals."""
+    return f"{round(epoch, 2):g}"
 
 
 def _falls_in_steps(curve: Curve) -> bool:
