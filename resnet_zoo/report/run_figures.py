@@ -164,7 +164,8 @@ def convergence_words(run: RunData) -> str:
         return f"level since epoch {written_epoch(found.epoch)} (ring), so far: it has not improved {spread}"
     if found.epoch is None:
         return f"not converged: the validation error was still improving {spread}"
-    return f"converged at epoch {written_epoch(found.epoch)} (ring): after it the validation error no longer improved {spread}"
+    when = f"converged at epoch {written_epoch(found.epoch)} (ring)"
+    return f"{when}: after it the validation error no longer improved {spread}"
 
 
 def written_epoch(epoch: float) -> str:
