@@ -42,20 +42,23 @@ class Case:
             return net
 
     @cached_property
+    def fresh(self) -> nn.Module:
+        """A net as the builder returns it, in eval mode; shared, so rules must not change it."""
+        return self.build().eval()
+
+    @cached_property
     def image_size(self) -> int:
         """The side of the images that the rules use.
 
         Raises:
             ValueError: the forward accepts none of the sizes tried; the text says what it raised.
         """
-        net = self.build().eval()
-        usual = self._usual_size or getattr(net, "input_size", None)
+        usual = self._usual_size or getattr(self.fresh, "input_size", None)
         sizes = dict.fromkeys([min(usual, _LARGE), usual] if usual else _TRIED_SIZES)
         failures = []
         for size in sizes:
             try:
-                with torch.no_grad():
-                    net(self.images(2, size))
+                self.features(self.fresh, self.images(2, size))
                 return size
             except Exception as error:  # a plugin's forward may fail in any way
                 failures.append(f"{size}x{size}: {type(error).__name__}: {error}")
@@ -88,6 +91,21 @@ class Case:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         return net.eval()
+
+    @cached_property
+    def rounding(self) -> float:
+        """How far features may differ, relative to the largest, because float32 sums are taken in another order.
+
+        Deep nets without shortcuts amplify rounding errors; ten times the effect of changing the images in their
+        sixth decimal allows for it.
+        """
+        images = self.images(2)
+        noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(4))
+        expected, disturbed = (
+            self.features(self.settled, images),
+            self.features(self.settled, images * (1 + 1e-6 * noise)),
+        )
+        return max(1e-4, 10 * difference(expected, disturbed))
 
     def settled_copy(self) -> nn.Module:
         """A copy of ``settled`` to change at will: a new net with its state."""

@@ -36,7 +36,7 @@ def _signature(case: Case) -> str | None:
 
 
 def _construction(case: Case) -> str | None:
-    net = case.build()
+    net = case.fresh
     returned = typing.get_type_hints(case.builder)["return"]
     return (
         None
@@ -46,7 +46,7 @@ def _construction(case: Case) -> str | None:
 
 
 def _num_features(case: Case) -> str | None:
-    num_features = getattr(case.build(), "num_features", None)
+    num_features = getattr(case.fresh, "num_features", None)
     if isinstance(num_features, int) and not isinstance(num_features, bool) and num_features > 0:
         return None
     return f"num_features is {num_features!r}"
