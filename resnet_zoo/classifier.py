@@ -105,6 +105,7 @@ class ImageClassifier(LightningModule):
         self.ledger: SampleLedger | None = None
         self.scores: dict[str, Scores] = {}
         self._base_learning_rates: list[float] = []
+        self._rate_sentence = ""
         self._loss_scale = 1.0
         self._steps_per_epoch = self._total_steps = 1
         if weights is not None:
@@ -143,7 +144,9 @@ class ImageClassifier(LightningModule):
         optimizer = self.optimizer_factory([{k: v for k, v in g.items() if k != "names"} for g in groups])
         datamodule = getattr(self._trainer, "datamodule", None)
         batch_size = getattr(datamodule, "global_batch_size", self.reference_batch_size or 1)
-        self._base_learning_rates = [self.scaled_rate(g["lr"], batch_size)[0] for g in optimizer.param_groups]
+        scaled = [self.scaled_rate(group["lr"], batch_size) for group in optimizer.param_groups]
+        self._base_learning_rates = [rate for rate, _ in scaled]
+        self._rate_sentence = scaled[0][1]
         return optimizer
 
     def scaled_rate(self, learning_rate: float, global_batch_size: int) -> tuple[float, str]:
@@ -151,6 +154,11 @@ class ImageClassifier(LightningModule):
         return scaled_learning_rate(
             learning_rate, self.batch_size_rule, global_batch_size, self.reference_batch_size
         )
+
+    def learning_rate_notes(self) -> list[str]:
+        """How the learning rate came about, and the schedule's remarks on a training of this length."""
+        self._measure_the_run()
+        return [self._rate_sentence, *self.lr_schedule.remarks(self.position())]
 
     def position(self) -> Position:
         """Where training stands, in updates."""

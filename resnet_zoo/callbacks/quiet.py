@@ -33,6 +33,7 @@ UNWANTED_WARNINGS = {
     r"It is recommended to use `self\.log\(.*sync_dist=True\)`": (
         "our scores are summed over the ranks before they are logged"
     ),
+    "The `srun` command is available": "preflight speaks up where it matters; a login node is not a mistake",
     "Total length of `list` across ranks is zero": "a data set without a validation split has no such loader",
     "Using `DistributedSampler` with the dataloaders": "our loaders count every image once on any number of ranks",
 }

@@ -1,4 +1,4 @@
-"""What is about to be trained, in two lines instead of a table."""
+"""What is about to be trained, in three lines instead of a table."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ class RunSummary(Callback):
 
         resnet20_cifar: 269,722 parameters, 10 classes; cpu, 32-true
         global batch 128 = 64 images x 2 ranks x 1 accumulated; 391 updates an epoch, 164 epochs
+        learning rate 0.1 as configured, for global batch 128
     """
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -25,6 +26,13 @@ class RunSummary(Callback):
         lines += [getattr(logger, "notice", "") for logger in trainer.loggers]
         for line in filter(None, lines):
             print(line, file=sys.stderr, flush=True)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Print how the learning rate came about, and what is unusual about its schedule."""
+        notes = getattr(pl_module, "learning_rate_notes", None)
+        if trainer.is_global_zero and notes is not None:
+            for line in notes():
+                print(line, file=sys.stderr, flush=True)
 
 
 def _model_line(trainer: Trainer, pl_module: LightningModule) -> str:

@@ -11,6 +11,7 @@ import yaml
 from resnet_zoo.cli.arguments import Arguments, parse_arguments
 from resnet_zoo.cli.launch import Launch
 from resnet_zoo.cli.names import NAMED_KEYS
+from resnet_zoo.cli.run_setup import configured_rate
 from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI, build
 from resnet_zoo.errors import InvalidValue, MissingData
 from resnet_zoo.optim import Position, split_parameters
@@ -98,7 +99,7 @@ def _plan_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
     position = _end(cli, data.num_updates_per_epoch())
     in_all = f"{position.total_steps:,} in all ({position.total_epochs:.1f} epochs)"
     yield f"{position.steps_per_epoch:,} updates an epoch, {in_all}"
-    rate, sentence = model.scaled_rate(_configured_rate(model), data.global_batch_size)
+    rate, sentence = model.scaled_rate(configured_rate(model), data.global_batch_size)
     schedule = model.lr_schedule
     yield f"# {sentence}"
     yield f"{type(schedule).__name__}, warm-up of {schedule.num_warmup_steps(position):,} updates"
@@ -108,11 +109,6 @@ def _plan_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
         step = min(round(epoch * position.steps_per_epoch), position.total_steps)
         at = Position(step, position.steps_per_epoch, position.total_steps)
         yield f"{epoch:>5}  {rate * schedule.factor(at):.6g}"
-
-
-def _configured_rate(model: Any) -> float:
-    optimizer = model.optimizer_factory([torch.nn.Parameter(torch.zeros(1))])
-    return float(optimizer.param_groups[0]["lr"])
 
 
 def _end(cli: TrainingCLI, steps_per_epoch: int) -> Position:

@@ -6,14 +6,17 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
+from torch.nn import Parameter
 
 from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
+from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.launch import RUN_DIR_VARIABLE, agree
 from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue, MissingData
 from resnet_zoo.loggers import default_loggers
-from resnet_zoo.runs import RunDirectory, collect_record, write_record, write_text_atomically
+from resnet_zoo.runs import RunDirectory, collect_record, read_record, write_record, write_text_atomically
 
 RUNS = Path("runs")
 
@@ -105,12 +108,18 @@ def start_run(cli: TrainingCLI, directory: RunDirectory, **record: Any) -> None:
             starts = len(list(directory.path.glob("config-*.yaml")))
             directory.config.rename(directory.path / f"config-{starts + 1}.yaml")
         write_text_atomically(directory.config, resolved)
-        write_record(directory.record, _record(cli, **record))
+        first_start = read_record(directory.record)["started"] if directory.record.exists() else None
+        write_record(directory.record, _record(cli, **record, first_started=first_start))
     cli.checkpoints.directory = directory.checkpoints
     if not cli.trainer.fast_dev_run:  # type: ignore[attr-defined]
         cli.trainer.loggers = default_loggers(
             directory, cli.config.logger, cli.config_init.wandb, yaml.safe_load(resolved)
         )
+
+
+def configured_rate(model: ImageClassifier) -> float:
+    """The learning rate that the config gives, before any rule."""
+    return float(model.optimizer_factory([Parameter(torch.zeros(1))]).param_groups[0]["lr"])
 
 
 def _record(cli: TrainingCLI, **more: Any) -> dict[str, Any]:
@@ -120,6 +129,7 @@ def _record(cli: TrainingCLI, **more: Any) -> dict[str, Any]:
         world_size=trainer.world_size,
         global_batch_size=batch_size,
         per_rank_batch_size=batch_size // share,
+        learning_rate_rule=cli.model.scaled_rate(configured_rate(cli.model), batch_size)[1],
         data=cli.datamodule.fingerprint(),
         backbone=cli.backbone_provenance(),
         seed=cli.config.seed_everything,
