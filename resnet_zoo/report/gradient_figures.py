@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 
+from resnet_zoo.report.curves import MEAN_FROM_EPOCHS
 from resnet_zoo.report.figures import LineFigure, Series
 from resnet_zoo.report.run_data import RunData
 
 PREFIX = "grad_norm/"
 TOTAL = "grad_norm/total"
+_CAPTION = "Medians over each epoch in runs of at least five epochs, every logged update in shorter ones."
 
 
 def gradient_figures(runs: Sequence[RunData]) -> list[LineFigure]:
@@ -20,14 +23,27 @@ def gradient_figures(runs: Sequence[RunData]) -> list[LineFigure]:
 def _over_epochs(runs: Sequence[RunData]) -> LineFigure:
     series = []
     for run in runs:
-        logged = [(row.step, _total(row.values)) for row in run.table.rows]
-        points = [(run.curves.position(step), norm) for step, norm in logged if norm is not None]
+        logged = [(row, norm) for row in run.table.rows if (norm := _total(row.values)) is not None]
+        if run.curves.epochs >= MEAN_FROM_EPOCHS:
+            epochs = sorted({row.epoch for row, _ in logged if row.epoch is not None})
+            points = [
+                (epoch + 1.0, statistics.median(norm for row, norm in logged if row.epoch == epoch))
+                for epoch in epochs
+            ]
+        else:
+            points = [(run.curves.position(row.step), norm) for row, norm in logged]
         if points:
             series.append(
                 Series(run.label, [x for x, _ in points], [y for _, y in points], "bold", run.label)
             )
     return LineFigure(
-        "gradient-norm", "Gradient norm", "epoch", "norm of the whole gradient", series, log_y=True
+        "gradient-norm",
+        "Gradient norm",
+        "epoch",
+        "norm of the whole gradient",
+        series,
+        log_y=True,
+        caption=_CAPTION,
     )
 
 

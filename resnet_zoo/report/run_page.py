@@ -15,6 +15,8 @@ from resnet_zoo.report.run_figures import FIGURE_NAMES, run_figures
 from resnet_zoo.report.run_tables import config_differences, evidence_table, runs_table
 from resnet_zoo.runs import write_text_atomically
 
+_MOST_IN_TITLE = 3
+
 
 def figures_folder(path: Path) -> Path:
     """Where the figures of a report go: ``report-figures`` beside ``report.html``."""
@@ -84,11 +86,10 @@ def run_notes(run: RunData) -> list[str]:
 
 
 def _title(runs: Sequence[RunData]) -> str:
-    return (
-        f"Run {runs[0].label}"
-        if len(runs) == 1
-        else f"{len(runs)} runs: {', '.join(run.label for run in runs)}"
-    )
+    if len(runs) == 1:
+        return f"Run {runs[0].label}"
+    named = f": {', '.join(run.label for run in runs)}" if len(runs) <= _MOST_IN_TITLE else ""
+    return f"{len(runs)} runs{named}"
 
 
 def _summaries(runs: Sequence[RunData]) -> list[str]:
