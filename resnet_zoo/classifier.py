@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD, Optimizer
 
+from resnet_zoo.checkpoint_fit import check_fits
 from resnet_zoo.data.batch import ImageBatch
 from resnet_zoo.errors import InvalidValue
-from resnet_zoo.ledger import SampleLedger
-from resnet_zoo.metrics import TOP_K, Scores, TopKCounts
+from resnet_zoo.exact_evaluation import ExactEvaluation
+from resnet_zoo.metrics import TopKCounts
 from resnet_zoo.optim import (
     ConstantSchedule,
     Position,
@@ -33,7 +33,7 @@ def default_optimizer(parameters: Iterable[Any]) -> SGD:
     return SGD(parameters, lr=0.1, momentum=0.9, weight_decay=1e-4)
 
 
-class ImageClassifier(LightningModule):
+class ImageClassifier(ExactEvaluation):
     """A backbone with a linear head, trained with cross-entropy and counted exactly.
 
     The training step leaves its counts on the device; nothing is fetched, logged or synchronised inside it
@@ -76,20 +76,17 @@ class ImageClassifier(LightningModule):
         compile_mode: Literal["default", "reduce-overhead", "max-autotune"] = "default",
         weights: str | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(num_classes)
         num_features = getattr(backbone, "num_features", None)
         if not isinstance(num_features, int):
             raise InvalidValue(
                 f"{type(backbone).__name__} has no whole number 'num_features', the length of the feature vector it "
                 "returns. See 'resnet-zoo check-backbone' and docs/plugins.md."
             )
-        if num_classes < 2:
-            raise InvalidValue(f"num_classes={num_classes}: a classifier needs at least 2 classes.")
         if not 0.0 <= label_smoothing < 1.0:
             raise InvalidValue(f"label_smoothing={label_smoothing} is outside [0, 1).")
         self.backbone = backbone
         self.head = nn.Linear(num_features, num_classes)
-        self.num_classes = num_classes
         self.optimizer_factory = optimizer
         self.lr_schedule = lr_schedule or ConstantSchedule()
         self.label_smoothing = label_smoothing
@@ -101,9 +98,6 @@ class ImageClassifier(LightningModule):
         self.compile_mode = compile_mode
         self.warm_up_released = False
         self.train_counts = TopKCounts(num_classes)
-        self.eval_counts = TopKCounts(num_classes)
-        self.ledger: SampleLedger | None = None
-        self.scores: dict[str, Scores] = {}
         self._base_learning_rates: list[float] = []
         self._rate_sentence = ""
         self._loss_scale = 1.0
@@ -227,60 +221,6 @@ class ImageClassifier(LightningModule):
         self.train_counts.update(logits.detach(), batch.labels, losses.detach())
         return losses.sum() * (self._loss_scale / batch.update_size)
 
-    # Evaluation
-
-    def on_validation_epoch_start(self) -> None:
-        """Begin counting the validation split."""
-        self._begin("val")
-
-    def on_test_epoch_start(self) -> None:
-        """Begin counting the test split."""
-        self._begin("test")
-
-    def _begin(self, split: str) -> None:
-        self.eval_counts.reset()
-        num_samples = getattr(getattr(self.trainer, "datamodule", None), "num_samples", {}).get(split)
-        self.ledger = None if num_samples is None else SampleLedger(num_samples)
-
-    def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
-        """Count one batch; images that only pad it are labelled -1 and not counted."""
-        logits = self(batch.images).float()
-        losses = cross_entropy(logits, batch.labels, ignore_index=-1, reduction="none")
-        self.eval_counts.update(logits, batch.labels, losses)
-        if self.ledger is not None:
-            self.ledger.record(batch.indices)
-
-    test_step = validation_step
-
-    def on_validation_epoch_end(self) -> None:
-        """Sum the counts over all ranks."""
-        self._publish("val")
-
-    def on_test_epoch_end(self) -> None:
-        """Sum the counts over all ranks."""
-        self._publish("test")
-
-    def _publish(self, split: str) -> None:
-        """Scores over all ranks, for ``MetricsWriter``, which logs them, and for callbacks that monitor a score."""
-        self.eval_counts.all_reduce()
-        if self.ledger is not None:
-            self.ledger.all_reduce()
-        scores = self.eval_counts.scores()
-        self.scores[split] = scores
-        named = {"loss": scores.loss, "top1": scores.top1, "top5": scores.top5}
-        values = {f"{split}/{name}": value for name, value in named.items() if value is not None}
-        self.log_dict(values, logger=False, sync_dist=False, rank_zero_only=False)
-
-    def predict_step(self, batch: ImageBatch, batch_idx: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The likeliest classes of one batch, at most five.
-
-        Returns:
-            indices (b,), labels (b,), probabilities (b, k) in falling order and their classes (b, k), on the CPU.
-        """
-        probabilities = self(batch.images).float().softmax(dim=1)
-        values, classes = probabilities.topk(min(TOP_K, self.num_classes), dim=1)
-        return batch.indices.cpu(), batch.labels.cpu(), values.cpu(), classes.cpu()
-
     # Checkpoints: tensors and plain types only
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -294,33 +234,8 @@ class ImageClassifier(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over the warm-up's flag."""
-        self.check_fits(checkpoint)
+        check_fits(self, checkpoint)
         self.warm_up_released = bool(checkpoint.get("resnet_zoo", {}).get("warm_up_released", False))
-
-    def check_fits(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another number of classes or of another net.
-
-        Raises:
-            InvalidValue: the text says what the checkpoint holds and what this model is.
-        """
-        saved, own = checkpoint["state_dict"], self.state_dict()
-        weight = saved.get("head.weight")
-        if weight is not None and weight.shape[0] != self.num_classes:
-            raise InvalidValue(
-                f"the checkpoint's head has {weight.shape[0]} classes, the data has {self.num_classes}. "
-                "Evaluate it on data of the same classes, or start from its weights with --model.weights."
-            )
-        missing, unexpected = sorted(own.keys() - saved.keys()), sorted(saved.keys() - own.keys())
-        shapes = sorted(key for key in own.keys() & saved.keys() if own[key].shape != saved[key].shape)
-        if missing or unexpected or shapes:
-            made_by = checkpoint.get("resnet_zoo", {}).get("backbone") or {"name": "an unknown backbone"}
-            built_by: Any = getattr(self.backbone, "built_by", None) or {"name": type(self.backbone).__name__}
-            found = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
-            told = "; ".join(f"{len(keys)} {what}, e.g. {keys[0]}" for what, keys in found.items() if keys)
-            raise InvalidValue(
-                f"the checkpoint is of {made_by['name']}, which does not fit {built_by['name']} as configured "
-                f"(tensors {told}). Use the config beside the checkpoint."
-            )
 
 
 def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:

@@ -7,6 +7,10 @@ import torch.distributed as dist
 from torch import Tensor
 
 
+class InexactEvaluation(RuntimeError):
+    """An evaluation that counted an image twice or missed one: its scores must not be used."""
+
+
 class SampleLedger:
     """Counts every image of a split by its index, over all ranks.
 
@@ -46,3 +50,29 @@ class SampleLedger:
     def missing(self) -> list[int]:
         """Indices of images that were never counted."""
         return torch.nonzero(self._times_seen[:-1] == 0).flatten().tolist()
+
+    def check(self, split: str, evaluated: int, complete: bool = True) -> None:
+        """Insist that the images counted are those of the split, each once; call it after ``all_reduce``.
+
+        Args:
+            split: name of the split, for the message.
+            evaluated: how many images the scores were made from.
+            complete: whether the whole split was to be counted, and not only some of its batches.
+
+        Raises:
+            InexactEvaluation: an image was counted twice, the scores are of another number of images than the ledger
+                has, or one is missing though all were to be counted.
+        """
+        missing = self.missing()
+        counted = self.num_samples - len(missing)
+        if self.duplicates or evaluated != counted or (complete and missing):
+            names = (
+                f" ({', '.join(map(str, missing[:5]))}{', ...' if len(missing) > 5 else ''})"
+                if missing
+                else ""
+            )
+            raise InexactEvaluation(
+                f"the evaluation of '{split}' is not exact: of {self.num_samples:,} images {counted:,} were seen, "
+                f"{len(missing):,} were not{names}, {self.duplicates:,} countings were one too many, and the scores "
+                f"are of {evaluated:,}. This is a defect of the data module or of its loader; no score was logged."
+            )

@@ -20,7 +20,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "registry": (set(), set()),
     "runs": (set(), set()),
-    "metrics": (set(), {"torch"}),
+    "metrics": (set(), {"torch", "lightning"}),
     "optim": (set(), {"torch"}),
     "complexity": (set(), {"torch"}),
     "backbones": ({"registry", "complexity"}, LIBRARIES_FOR_TENSORS),
@@ -39,7 +39,11 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "experiments": ({"analysis", "classifier", "data", "runs"}, {"torch", "lightning", "yaml"}),
 }
 # Modules at the top of the package that are part of a room named otherwise.
-PART_OF = {"builders": "registry", "entry": "registry", "plugins": "registry", "ledger": "metrics"}
+PART_OF = {
+    **dict.fromkeys(("builders", "entry", "plugins"), "registry"),
+    **dict.fromkeys(("ledger", "sync_batch_norm"), "metrics"),
+    **dict.fromkeys(("checkpoint_fit", "exact_evaluation"), "classifier"),
+}
 # The classifier reads batches; it knows no data set.
 ONLY_MODULES = {("classifier", "data"): {"resnet_zoo.data.batch"}}
 

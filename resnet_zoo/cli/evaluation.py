@@ -33,7 +33,7 @@ def evaluate(
         weights_only=True,
     )
     result = result_of(cli, split, checkpoint)
-    if cli.launch.rank == 0 and cli.trainer.is_global_zero and not _is_partial(cli, split):
+    if cli.launch.rank == 0 and cli.trainer.is_global_zero and not cli.model.evaluates_a_part(split):
         result.write(directory.result(split))
     return result
 
@@ -50,15 +50,8 @@ def result_of(cli: TrainingCLI, split: str, checkpoint: Path | None) -> Evaluati
         correct1=scores.correct1,
         correct5=scores.correct5,
         evaluated=scores.evaluated,
-        expected=scores.evaluated if _is_partial(cli, split) else expected,
+        expected=scores.evaluated if cli.model.evaluates_a_part(split) else expected,
         duplicates=ledger.duplicates if ledger else 0,
         world_size=cli.trainer.world_size,
         checkpoint=str(checkpoint) if checkpoint else str(cli.config.model.weights or ""),
     )
-
-
-def _is_partial(cli: TrainingCLI, split: str) -> bool:
-    """Whether the user asked for only some of the batches: a number over those is printed, but never published."""
-    trainer = cli.trainer
-    limit = trainer.limit_test_batches if split == "test" else trainer.limit_val_batches
-    return bool(trainer.fast_dev_run) or limit != 1.0  # type: ignore[attr-defined]

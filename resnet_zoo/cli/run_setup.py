@@ -11,6 +11,7 @@ import yaml
 from torch.nn import Parameter
 
 from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
+from resnet_zoo.checkpoint_fit import check_fits
 from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.launch import RUN_DIR_VARIABLE, agree
 from resnet_zoo.cli.training_cli import TrainingCLI
@@ -66,7 +67,7 @@ def given_checkpoint(cli: TrainingCLI) -> Path | None:
     if cli.config.ckpt_path is None:
         return None
     path = named_checkpoint(cli.config.ckpt_path, cli.config.run_dir)
-    cli.model.check_fits(read_checkpoint(path))
+    check_fits(cli.model, read_checkpoint(path))
     return path
 
 
@@ -75,7 +76,7 @@ def newest_checkpoint(cli: TrainingCLI, directory: RunDirectory) -> Path | None:
     path = directory.checkpoints / "last.ckpt"
     if cli.config.resume != "auto" or not path.exists():
         return None
-    cli.model.check_fits(read_checkpoint(path))
+    check_fits(cli.model, read_checkpoint(path))
     return path
 
 

@@ -41,8 +41,8 @@ def main(argv: list[str]) -> int:
         cli = TrainingCLI(command, arguments, launch)
     except ParseRefused as refused:
         raise refused.mistake from refused.__cause__
-    cli.datamodule.check_batch_size(cli.trainer.world_size, cli.trainer.accumulate_grad_batches)
     if command == "fit":
+        cli.datamodule.check_batch_size(cli.trainer.world_size, cli.trainer.accumulate_grad_batches)
         fit(cli)
     else:
         evaluate_checkpoint(cli)

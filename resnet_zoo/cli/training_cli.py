@@ -28,6 +28,7 @@ from resnet_zoo.data import ImageDataModule
 from resnet_zoo.errors import InvalidValue, UserMistake
 from resnet_zoo.loggers import WandbSettings
 from resnet_zoo.registry import registry
+from resnet_zoo.sync_batch_norm import SyncBatchNormEverywhere
 
 _OWNED_TRAINER_KEYS = {
     "logger": "Choose with the top-level key 'logger' (wandb, tensorboard or none); metrics.csv is always written.",
@@ -187,6 +188,8 @@ class TrainingCLI(LightningCLI):
             ours.append(default_progress_bar(sys.stderr.isatty()))
         settings["callbacks"] = [*_as_list(settings.get("callbacks")), *ours]
         settings["plugins"] = [*_as_list(settings.get("plugins")), AtomicCheckpointIO()]
+        if settings["sync_batchnorm"]:
+            settings["plugins"].append(SyncBatchNormEverywhere())
         return Trainer(**settings)
 
     def resolved_config(self) -> str:

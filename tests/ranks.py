@@ -1,0 +1,78 @@
+"""Several ranks as processes of this machine, for tests of what must hold on any number of them.
+
+The ranks are forked from the test process, which has imported everything already, and see the environment that
+torchrun would give them.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any
+
+
+class RankFailed(AssertionError):
+    """A rank raised or did not end in time; the text holds its traceback."""
+
+
+def run_on_ranks(world_size: int, function: Callable[..., Any], *args: Any, timeout: float = 120) -> list[Any]:
+    """Call ``function(*args)`` on every rank, under gloo's environment, and return what each of them returned.
+
+    Raises:
+        RankFailed: a rank raised, died, or took longer than ``timeout`` seconds.
+    """
+    context = multiprocessing.get_context("fork")
+    port = _free_port()
+    pipes = [context.Pipe(duplex=False) for _ in range(world_size)]
+    processes = [
+        context.Process(target=_rank, args=(rank, world_size, port, pipes[rank][1], function, args))
+        for rank in range(world_size)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking a process that has threads, on 3.12 and later
+        for process in processes:
+            process.start()
+    deadline = time.monotonic() + timeout
+    try:
+        return [_answer(rank, pipe[0], deadline) for rank, pipe in enumerate(pipes)]
+    finally:
+        for process in processes:
+            process.join(max(0.0, min(5.0, deadline - time.monotonic())))
+            if process.is_alive():
+                process.kill()
+                process.join()
+
+
+def _answer(rank: int, pipe: Connection, deadline: float) -> Any:
+    if not pipe.poll(max(0.0, deadline - time.monotonic())):
+        raise RankFailed(f"rank {rank} did not end in time")
+    failed, value = pipe.recv()
+    if failed:
+        raise RankFailed(f"rank {rank}:\n{value}")
+    return value
+
+
+def _rank(
+    rank: int, world_size: int, port: int, pipe: Connection, function: Callable[..., Any], args: tuple[Any, ...]
+) -> None:
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world_size), LOCAL_WORLD_SIZE=str(world_size),
+        GROUP_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), TORCHELASTIC_RUN_ID="tests",
+    )  # fmt: skip
+    try:
+        pipe.send((False, function(*args)))
+    except BaseException:
+        pipe.send((True, traceback.format_exc()))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
