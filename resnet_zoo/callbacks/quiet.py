@@ -60,7 +60,9 @@ def quieten_lightning() -> None:
 class _WithoutUnwantedLines(logging.Filter):
     """Lets a record pass unless it begins as one of the unwanted lines."""
 
-    _beginnings = re.compile("|".join(re.escape(beginning) for beginning in UNWANTED_LINES))
+    _beginnings = re.compile(
+        r"(?:\[rank: \d+\] )?(?:" + "|".join(re.escape(beginning) for beginning in UNWANTED_LINES) + ")"
+    )
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is printed."""

@@ -145,10 +145,13 @@ class TrainingCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Refuse trainer settings that would work against what every run has."""
         for key, advice in _OWNED_TRAINER_KEYS.items():
-            if key in self.arguments.config.values.get("trainer", {}) or self.arguments.option(
-                f"trainer.{key}"
-            ):
+            if self._was_set(f"trainer.{key}"):
                 raise InvalidValue(f"{self.where(f'trainer.{key}')}: 'trainer.{key}' cannot be set. {advice}")
+
+    def _was_set(self, key: str) -> bool:
+        """Whether a config or the command line sets a key of the trainer."""
+        configured = self.arguments.config.values.get("trainer") or {}
+        return key.removeprefix("trainer.") in configured or self.arguments.option(key) is not None
 
     def where(self, key: str) -> str:
         """Where a key was set, for messages: a file and line, or the command line."""
@@ -200,6 +203,9 @@ class TrainingCLI(LightningCLI):
             values.pop(key, None)
         for key in _OWNED_TRAINER_KEYS:
             values["trainer"].pop(key, None)
+        for key in trainer_defaults(self.launch):  # the number of ranks is torchrun's, not the experiment's
+            if not self._was_set(f"trainer.{key}"):
+                values["trainer"].pop(key, None)
         return yaml.safe_dump(values, sort_keys=False)
 
     def backbone_provenance(self) -> dict[str, Any]:
