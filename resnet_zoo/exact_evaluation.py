@@ -93,7 +93,8 @@ class ExactEvaluation(LightningModule):
         """Whether the user asked for only some of the batches of a split."""
         trainer = self.trainer
         limit = trainer.limit_test_batches if split == "test" else trainer.limit_val_batches
-        return bool(trainer.fast_dev_run) or trainer.sanity_checking or limit != 1.0  # type: ignore[attr-defined]
+        whole = isinstance(limit, float) and limit == 1.0  # the integer 1 is a single batch
+        return bool(trainer.fast_dev_run) or trainer.sanity_checking or not whole  # type: ignore[attr-defined]
 
     def predict_step(self, batch: ImageBatch, batch_idx: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The likeliest classes of one batch, at most five.

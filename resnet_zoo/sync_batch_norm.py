@@ -1,12 +1,13 @@
 """Batch normalisation over all ranks, on CPUs as well.
 
-torch's ``SyncBatchNorm`` has kernels for GPUs alone and refuses tensors on a CPU. Here the same computation is
-written with one sum over the ranks in each direction, in float64, so that ranks on CPUs (a laptop, a test, a cluster
-without GPUs) train as one process would.
+torch's ``SyncBatchNorm`` has kernels for GPUs alone, and DistributedDataParallel refuses it on CPUs. Here the same
+computation is written with one sum over the ranks in each direction, in float64, so that ranks on CPUs (a laptop, a
+test, a cluster without GPUs) train as one process would.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,18 +16,21 @@ from lightning.pytorch.plugins.layer_sync import TorchSyncBatchNorm
 from torch import Tensor, nn
 
 
-class SyncBatchNorm(nn.SyncBatchNorm):
-    """torch's layer on GPUs; on CPUs the same statistics over all ranks, whose batches may differ in size."""
+class CpuSyncBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch norm whose statistics in training are those of all ranks' batches together, which may differ in size."""
+
+    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - torch's own name
+        assert input.dim() >= 2, input.shape
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
         """Images (b, c, ...) to normalised images of the same shape."""
         alone = not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1
         uses_batch = self.training or self.running_mean is None
-        if input.device.type != "cpu" or alone or not uses_batch:
+        if alone or not uses_batch:
             output: Tensor = super().forward(input)
             return output
         normalised, mean, variance, count = _Normalise.apply(input, self.eps)  # type: ignore[no-untyped-call]
-        if self.training and self.running_mean is not None and self.running_var is not None:
+        if self.training and self.running_mean is not None:
             self._move_statistics(mean, variance * (count / (count - 1)))
         if self.affine:
             shape = _per_channel(input)
@@ -79,15 +83,35 @@ class _Normalise(torch.autograd.Function):
 
 
 class SyncBatchNormEverywhere(TorchSyncBatchNorm):
-    """What ``trainer.sync_batchnorm`` applies: the layers above instead of torch's."""
+    """What ``trainer.sync_batchnorm`` applies: torch's layers for a training on GPUs, the one above on CPUs.
+
+    Args:
+        on_cpu: decides between the two, when a training starts.
+    """
+
+    def __init__(self, on_cpu: Callable[[], bool]) -> None:
+        self._on_cpu = on_cpu
 
     def apply(self, model: nn.Module) -> nn.Module:
-        """Replace every batch norm layer of the model."""
-        converted: nn.Module = super().apply(model)
-        for module in converted.modules():
-            if type(module) is nn.SyncBatchNorm:
-                module.__class__ = SyncBatchNorm
-        return converted
+        """Replace every batch norm layer of the model; parameters and buffers are taken along."""
+        if not self._on_cpu():
+            converted: nn.Module = super().apply(model)
+            return converted
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+                module.own_class = type(module)  # type: ignore[assignment]
+                module.__class__ = CpuSyncBatchNorm
+        return model
+
+    def revert(self, model: nn.Module) -> nn.Module:
+        """Give the layers of the model their own classes back."""
+        if not self._on_cpu():
+            reverted: nn.Module = super().revert(model)
+            return reverted
+        for module in model.modules():
+            if isinstance(module, CpuSyncBatchNorm):
+                module.__class__ = module.__dict__.pop("own_class")
+        return model
 
 
 def _all_but_channels(images: Tensor) -> list[int]:

@@ -21,8 +21,12 @@ class RankFailed(AssertionError):
     """A rank raised or did not end in time; the text holds its traceback."""
 
 
-def run_on_ranks(world_size: int, function: Callable[..., Any], *args: Any, timeout: float = 120) -> list[Any]:
+def run_on_ranks(
+    world_size: int, function: Callable[..., Any], *args: Any, timeout: float = 120
+) -> list[Any]:
     """Call ``function(*args)`` on every rank, under gloo's environment, and return what each of them returned.
+
+    What a rank returns is pickled; tensors travel as NumPy arrays or lists.
 
     Raises:
         RankFailed: a rank raised, died, or took longer than ``timeout`` seconds.
@@ -35,31 +39,41 @@ def run_on_ranks(world_size: int, function: Callable[..., Any], *args: Any, time
         for rank in range(world_size)
     ]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forking a process that has threads, on 3.12 and later
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # of forking a process that has threads, on 3.12 and later
         for process in processes:
             process.start()
     deadline = time.monotonic() + timeout
     try:
-        return [_answer(rank, pipe[0], deadline) for rank, pipe in enumerate(pipes)]
+        answers = [_answer(pipe[0], deadline) for pipe in pipes]
     finally:
         for process in processes:
             process.join(max(0.0, min(5.0, deadline - time.monotonic())))
             if process.is_alive():
                 process.kill()
                 process.join()
+    failures = [f"rank {rank}: {value}" for rank, (failed, value) in enumerate(answers) if failed]
+    if failures:
+        raise RankFailed("\n".join(failures))
+    return [value for _, value in answers]
 
 
-def _answer(rank: int, pipe: Connection, deadline: float) -> Any:
+def _answer(pipe: Connection, deadline: float) -> tuple[bool, Any]:
+    """Whether the rank failed, and its traceback or what it returned."""
     if not pipe.poll(max(0.0, deadline - time.monotonic())):
-        raise RankFailed(f"rank {rank} did not end in time")
-    failed, value = pipe.recv()
-    if failed:
-        raise RankFailed(f"rank {rank}:\n{value}")
-    return value
+        return True, "did not end in time"
+    answer: tuple[bool, Any] = pipe.recv()
+    return answer
 
 
 def _rank(
-    rank: int, world_size: int, port: int, pipe: Connection, function: Callable[..., Any], args: tuple[Any, ...]
+    rank: int,
+    world_size: int,
+    port: int,
+    pipe: Connection,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
 ) -> None:
     os.environ.update(
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world_size), LOCAL_WORLD_SIZE=str(world_size),

@@ -192,7 +192,9 @@ class TrainingCLI(LightningCLI):
         settings["callbacks"] = [*_as_list(settings.get("callbacks")), *ours]
         settings["plugins"] = [*_as_list(settings.get("plugins")), AtomicCheckpointIO()]
         if settings["sync_batchnorm"]:
-            settings["plugins"].append(SyncBatchNormEverywhere())
+            settings["plugins"].append(
+                SyncBatchNormEverywhere(on_cpu=lambda: self.trainer.strategy.root_device.type == "cpu")
+            )
         return Trainer(**settings)
 
     def resolved_config(self) -> str:
