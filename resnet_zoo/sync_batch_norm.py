@@ -29,7 +29,7 @@ class CpuSyncBatchNorm(nn.modules.batchnorm._BatchNorm):
         if alone or not uses_batch:
             output: Tensor = super().forward(input)
             return output
-        normalised, mean, variance, count = _Normalise.apply(input, self.eps)  # type: ignore[no-untyped-call]
+        normalised, mean, variance, count = _Normalise.apply(input, self.eps)
         if self.training and self.running_mean is not None:
             self._move_statistics(mean, variance * (count / (count - 1)))
         if self.affine:
@@ -100,7 +100,7 @@ class SyncBatchNormEverywhere(TorchSyncBatchNorm):
         for module in model.modules():
             if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
                 module.own_class = type(module)  # type: ignore[assignment]
-                module.__class__ = CpuSyncBatchNorm
+                module.__class__ = CpuSyncBatchNorm  # type: ignore[assignment]
         return model
 
     def revert(self, model: nn.Module) -> nn.Module:
