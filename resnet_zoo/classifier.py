@@ -19,11 +19,11 @@ from resnet_zoo.optim import (
     ConstantSchedule,
     Position,
     Schedule,
-    is_norm_layer,
     scaled_learning_rate,
     split_parameters,
 )
-from resnet_zoo.weights import load_into
+from resnet_zoo.precision import norms_untouched
+from resnet_zoo.weights import check_fits, load_into
 
 OptimizerCallable = Callable[[Iterable[Any]], Optimizer]
 
@@ -122,18 +122,9 @@ class ImageClassifier(LightningModule):
         return logits
 
     def to(self, *args: Any, **kwargs: Any) -> ImageClassifier:
-        """As ``nn.Module.to``, except that normalisation layers stay in float32.
-
-        Running statistics move by a tenth of a difference that bfloat16 often cannot represent, so a net in
-        ``bf16-true`` would otherwise evaluate with statistics that stopped moving.
-        """
-        norms = [module for module in self.modules() if is_norm_layer(module)]
-        kept = [{name: tensor.detach().clone() for name, tensor in _tensors(norm)} for norm in norms]
-        super().to(*args, **kwargs)
-        for norm, before in zip(norms, kept, strict=True):
-            for name, tensor in _tensors(norm):
-                if tensor.dtype != before[name].dtype:
-                    tensor.data = before[name].to(tensor.device)
+        """As ``nn.Module.to``, except that normalisation layers stay in float32 (``precision.norms_untouched``)."""
+        with norms_untouched(self):
+            super().to(*args, **kwargs)
         return self
 
     # Optimiser and learning rate
@@ -298,30 +289,5 @@ class ImageClassifier(LightningModule):
         self.warm_up_released = bool(checkpoint.get("resnet_zoo", {}).get("warm_up_released", False))
 
     def check_fits(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse a checkpoint of another number of classes or of another net.
-
-        Raises:
-            InvalidValue: the text says what the checkpoint holds and what this model is.
-        """
-        saved, own = checkpoint["state_dict"], self.state_dict()
-        weight = saved.get("head.weight")
-        if weight is not None and weight.shape[0] != self.num_classes:
-            raise InvalidValue(
-                f"the checkpoint's head has {weight.shape[0]} classes, the data has {self.num_classes}. "
-                "Evaluate it on data of the same classes, or start from its weights with --model.weights."
-            )
-        missing, unexpected = sorted(own.keys() - saved.keys()), sorted(saved.keys() - own.keys())
-        shapes = sorted(key for key in own.keys() & saved.keys() if own[key].shape != saved[key].shape)
-        if missing or unexpected or shapes:
-            made_by = checkpoint.get("resnet_zoo", {}).get("backbone") or {"name": "an unknown backbone"}
-            built_by: Any = getattr(self.backbone, "built_by", None) or {"name": type(self.backbone).__name__}
-            found = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
-            told = "; ".join(f"{len(keys)} {what}, e.g. {keys[0]}" for what, keys in found.items() if keys)
-            raise InvalidValue(
-                f"the checkpoint is of {made_by['name']}, which does not fit {built_by['name']} as configured "
-                f"(tensors {told}). Use the config beside the checkpoint."
-            )
-
-
-def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
-    return [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+        """Refuse a checkpoint of another number of classes or of another net; see ``weights.check_fits``."""
+        check_fits(self, checkpoint, self.num_classes)

@@ -36,10 +36,13 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
         {"torch", "lightning"},
     ),
     "report": ({"runs"}, {"matplotlib"}),
-    "experiments": ({"analysis", "classifier", "data", "runs"}, {"torch", "lightning", "yaml"}),
+    "experiments": (
+        {"analysis", "classifier", "complexity", "data", "metrics", "model", "registry", "report", "runs", "weights"},
+        {"torch", "lightning", "yaml"},
+    ),
 }
 # Modules at the top of the package that are part of a room named otherwise.
-PART_OF = {"builders": "registry", "entry": "registry", "plugins": "registry", "ledger": "metrics"}
+PART_OF = {"builders": "registry", "entry": "registry", "plugins": "registry", "ledger": "metrics", "precision": "optim"}
 # The classifier reads batches; it knows no data set.
 ONLY_MODULES = {("classifier", "data"): {"resnet_zoo.data.batch"}}
 
