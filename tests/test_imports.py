@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,12 +39,18 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "report": ({"runs"}, {"matplotlib"}),
     "experiments": (
-        {"analysis", "classifier", "complexity", "data", "metrics", "model", "registry", "report", "runs", "weights"},
+        {"analysis", "classifier", "complexity", "data", "model", "registry", "report", "runs"},
         {"torch", "lightning", "yaml"},
     ),
 }
 # Modules at the top of the package that are part of a room named otherwise.
-PART_OF = {"builders": "registry", "entry": "registry", "plugins": "registry", "ledger": "metrics", "precision": "optim"}
+PART_OF = {
+    "builders": "registry",
+    "entry": "registry",
+    "plugins": "registry",
+    "ledger": "metrics",
+    "precision": "optim",
+}
 # The classifier reads batches; it knows no data set.
 ONLY_MODULES = {("classifier", "data"): {"resnet_zoo.data.batch"}}
 
@@ -140,3 +148,12 @@ def test_light_rooms_import_no_torch() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == []
+
+
+def test_every_library_is_declared() -> None:
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[<>=\[ ]", line)[0].lower() for line in project["dependencies"]}
+    spelled = {"PIL": "pillow", "yaml": "pyyaml"}
+    tops = {module.split(".")[0] for path in sources() for _, module in imported_modules(path)}
+    tops -= {PACKAGE.name, *sys.stdlib_module_names}
+    assert {spelled.get(top, top) for top in tops} <= declared
