@@ -13,10 +13,11 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from resnet_zoo import create_backbone
+from resnet_zoo.callbacks import quieten_lightning
 from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.data import ImageBatch, Synthetic
 from resnet_zoo.errors import InvalidValue
-from resnet_zoo.optim import StepSchedule
+from resnet_zoo.optim import HoldUntilTrainError, StepSchedule
 
 
 def _classifier(**arguments: Any) -> ImageClassifier:
@@ -35,6 +36,7 @@ def _data(**arguments: Any) -> Synthetic:
 
 
 def _trainer(tmp_path: Path, **arguments: Any) -> Trainer:
+    quieten_lightning()
     quiet = {
         "logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False,
     }  # fmt: skip
@@ -49,7 +51,6 @@ def _trained(tmp_path: Path, accumulate: int, **data: Any) -> ImageClassifier:
     return model
 
 
-@pytest.mark.filterwarnings("ignore:The '.*dataloader' does not have many workers")
 def test_accumulation_changes_nothing_but_the_rounding(tmp_path: Path) -> None:
     """40 images in batches of 16 leave a last update of 8; each accumulated window must be the same mean."""
     whole, parts = _trained(tmp_path, 1), _trained(tmp_path, 4)
@@ -78,14 +79,11 @@ def test_training_follows_the_schedule_update_by_update(tmp_path: Path) -> None:
         return step(batch, batch_idx)
 
     model.training_step = watched  # type: ignore[method-assign]
-    with pytest.warns(UserWarning, match="does not have many workers"):
-        _trainer(tmp_path, max_epochs=2).fit(model, datamodule=_data())
+    _trainer(tmp_path, max_epochs=2).fit(model, datamodule=_data())
     assert seen == pytest.approx([0.05, 0.075, 0.1, 0.01, 0.01, 0.01])
 
 
 def test_the_hold_is_released_by_the_training_error() -> None:
-    from resnet_zoo.optim import HoldUntilTrainError
-
     model = _classifier(lr_schedule=StepSchedule(milestones=[1.0], hold=HoldUntilTrainError(0.1, 80.0)))
     model.observe_train_error(85.0)
     assert not model.warm_up_released
@@ -113,9 +111,8 @@ def test_half_precision_leaves_the_norms_in_float32() -> None:
             assert module.running_mean.dtype == module.weight.dtype == torch.float32
         elif isinstance(module, nn.Conv2d):
             assert module.weight.dtype == torch.bfloat16
-    assert torch.equal(
-        model.state_dict()["backbone.stem.norm.running_var"], statistics["backbone.stem.norm.running_var"]
-    )
+    name = "backbone.stem.norm.running_var"
+    assert torch.equal(model.state_dict()[name], statistics[name])
     logits = model.train()(torch.randn(4, 3, 8, 8))
     assert logits.dtype == torch.bfloat16
     assert logits.isfinite().all()
