@@ -39,7 +39,18 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     ),
     "report": ({"runs"}, {"matplotlib"}),
     "experiments": (
-        {"analysis", "classifier", "complexity", "data", "model", "registry", "report", "runs"},
+        {
+            "analysis",
+            "classifier",
+            "complexity",
+            "data",
+            "metrics",
+            "model",
+            "registry",
+            "report",
+            "runs",
+            "weights",
+        },
         {"torch", "lightning", "yaml"},
     ),
 }
