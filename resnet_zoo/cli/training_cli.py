@@ -14,7 +14,9 @@ from resnet_zoo.callbacks import (
     Checkpoints,
     CheckpointSettings,
     MetricsWriter,
+    Preemption,
     RunSummary,
+    StopSignals,
     TrainingClock,
     default_progress_bar,
 )
@@ -165,6 +167,7 @@ class TrainingCLI(LightningCLI):
             self.datamodule.set_seed(self.config.seed_everything)
         self._note_how_the_backbone_was_built()
         self.checkpoints = Checkpoints(self.config_init.checkpoint)
+        self.signals = StopSignals(speaks=self.launch.rank == 0)
         self.clock = TrainingClock()
         self.trainer = self.instantiate_trainer()
 
@@ -185,6 +188,7 @@ class TrainingCLI(LightningCLI):
         ours: list[Callback] = [RunSummary(), self.clock, MetricsWriter(), self.checkpoints]
         if shown:
             ours.append(default_progress_bar(sys.stderr.isatty()))
+        ours.append(Preemption(self.signals, self.checkpoints))
         settings["callbacks"] = [*_as_list(settings.get("callbacks")), *ours]
         settings["plugins"] = [*_as_list(settings.get("plugins")), AtomicCheckpointIO()]
         return Trainer(**settings)
