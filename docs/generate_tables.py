@@ -15,7 +15,7 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\w+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
-sys.path[:0] = [str(PROJECT), str(PROJECT / "tests")]
+sys.path[:0] = [str(PROJECT)]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -27,7 +27,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def arrows() -> str:
     """Who may import whom, from the rules that the test holds."""
-    from test_imports import ARROWS, sources
+    from tests.test_imports import ARROWS, sources
 
     rows = [
         (f"`{room}`", ", ".join(f"`{name}`" for name in sorted(rooms)), ", ".join(sorted(libraries)))

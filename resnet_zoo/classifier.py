@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD, Optimizer
 
-from resnet_zoo.checkpoint_fit import check_fits
 from resnet_zoo.data.batch import ImageBatch
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.exact_evaluation import ExactEvaluation
@@ -19,11 +18,11 @@ from resnet_zoo.optim import (
     ConstantSchedule,
     Position,
     Schedule,
-    is_norm_layer,
     scaled_learning_rate,
     split_parameters,
 )
-from resnet_zoo.weights import load_into
+from resnet_zoo.precision import norms_untouched
+from resnet_zoo.weights import check_fits, load_into
 
 OptimizerCallable = Callable[[Iterable[Any]], Optimizer]
 
@@ -116,18 +115,9 @@ class ImageClassifier(ExactEvaluation):
         return logits
 
     def to(self, *args: Any, **kwargs: Any) -> ImageClassifier:
-        """As ``nn.Module.to``, except that normalisation layers stay in float32.
-
-        Running statistics move by a tenth of a difference that bfloat16 often cannot represent, so a net in
-        ``bf16-true`` would otherwise evaluate with statistics that stopped moving.
-        """
-        norms = [module for module in self.modules() if is_norm_layer(module)]
-        kept = [{name: tensor.detach().clone() for name, tensor in _tensors(norm)} for norm in norms]
-        super().to(*args, **kwargs)
-        for norm, before in zip(norms, kept, strict=True):
-            for name, tensor in _tensors(norm):
-                if tensor.dtype != before[name].dtype:
-                    tensor.data = before[name].to(tensor.device)
+        """As ``nn.Module.to``, except that normalisation layers stay in float32 (``precision.norms_untouched``)."""
+        with norms_untouched(self):
+            super().to(*args, **kwargs)
         return self
 
     # Optimiser and learning rate
@@ -234,9 +224,9 @@ class ImageClassifier(ExactEvaluation):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over the warm-up's flag."""
-        check_fits(self, checkpoint)
+        self.check_fits(checkpoint)
         self.warm_up_released = bool(checkpoint.get("resnet_zoo", {}).get("warm_up_released", False))
 
-
-def _tensors(module: nn.Module) -> list[tuple[str, Tensor]]:
-    return [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+    def check_fits(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another number of classes or of another net; see ``weights.check_fits``."""
+        check_fits(self, checkpoint, self.num_classes)

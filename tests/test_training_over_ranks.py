@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from resnet_zoo.callbacks.sync_batch_norm import CpuSyncBatchNorm, SyncBatchNormEverywhere
 from resnet_zoo.cli.main import main
-from resnet_zoo.sync_batch_norm import CpuSyncBatchNorm, SyncBatchNormEverywhere
 from tests.ranks import run_on_ranks
 
 # 5 updates an epoch, the last one of 10 images: an odd share for 3 and 4 ranks.
@@ -21,7 +21,7 @@ model:
   lr_schedule: {class_path: OneCycleSchedule}
 data:
   class_path: Synthetic
-  init_args: {image_size: 8, num_train: 58, num_val: 2, num_test: 2, num_distinct: 58, global_batch_size: 12}
+  init_args: {image_size: 8, num_train: 58, num_val: 4, num_test: 4, num_distinct: 58, global_batch_size: 12}
 logger: none
 """
 WITHOUT_NORM = ("--model.backbone", "tests.small_nets.convolutional", "--model.backbone.norm", "false")

@@ -40,7 +40,7 @@ class Block(nn.Module):
     out_channels: int
 
 
-def preset(builder: NamedBuilder, module: str, name: str, **fixed: object) -> NamedBuilder:
+def preset(builder: NamedBuilder, module: str, name: str, summary: str = "", **fixed: object) -> NamedBuilder:
     """A builder of its own name with some arguments of ``builder`` fixed.
 
     The free arguments keep names, types, defaults and their lines of the docstring, so that one signature serves a
@@ -50,6 +50,7 @@ def preset(builder: NamedBuilder, module: str, name: str, **fixed: object) -> Na
         builder: a function with keyword arguments, each described on one line of its docstring.
         module: ``__name__`` of the module that the new builder belongs to.
         name: the new builder's name.
+        summary: the first line of its docstring; by default the one of ``builder``.
         fixed: arguments of ``builder`` and their values.
     """
     whole = inspect.signature(builder)
@@ -62,11 +63,11 @@ def preset(builder: NamedBuilder, module: str, name: str, **fixed: object) -> Na
     described = inspect.getdoc(builder) or ""
     for argument in fixed:
         described = re.sub(rf"\n +{argument}: .*", "", described)
-    summary, _, rest = described.partition("\n")
+    general, _, rest = described.partition("\n")
     values = ", ".join(f"{argument}={value!r}" for argument, value in fixed.items())
     build.__name__ = build.__qualname__ = name
     build.__module__ = module
-    build.__doc__ = f"{summary} Here with {values}.\n{rest}"
+    build.__doc__ = f"{summary or general} Here with {values}.\n{rest}"
     build.__annotations__ = {parameter.name: parameter.annotation for parameter in free}
     build.__annotations__["return"] = whole.return_annotation
     vars(build)["__signature__"] = signature

@@ -5,6 +5,8 @@ highway net with fully open gates computes. The twins are called ``plain_highway
 ``plain32_cifar`` is a net of another family (He et al. 2015), with batch norm and two layers a block.
 """
 
+from typing import Any
+
 from resnet_zoo.backbones.base import preset
 from resnet_zoo.backbones.highway import HighwayNet, carry_bias_for
 from resnet_zoo.backbones.layers import Activation, Initialization, Norm, check_positive, check_probability
@@ -47,7 +49,7 @@ def convolutional_highway(
     dropout: float = 0.2,
     activation: Activation = "relu",
     norm: Norm = "none",
-    initialization: Initialization = "xavier",
+    initialization: Initialization = "lecun",
     in_channels: int = 3,
 ) -> HighwayNet:
     """Convolutional highway net for CIFAR (Srivastava et al. 2015, arXiv:1507.06228, table 2).
@@ -61,7 +63,7 @@ def convolutional_highway(
         dropout: probability of dropping a value before the stem, each layer behind a max-pool, and the head.
         activation: the nonlinearity of H and of the plain layers; relu in the paper.
         norm: batch norm behind the convolutions of H and of the plain layers, or none as in the paper.
-        initialization: how the weights start; the paper's normalised initialisation is xavier.
+        initialization: how the weights start; lecun in the authors' published net.
         in_channels: channels of the images.
 
     Raises:
@@ -91,7 +93,7 @@ def plain_twin(
     dropout: float = 0.2,
     activation: Activation = "relu",
     norm: Norm = "none",
-    initialization: Initialization = "xavier",
+    initialization: Initialization = "lecun",
     in_channels: int = 3,
 ) -> HighwayNet:
     """Convolutional highway net without its gates, for CIFAR (after Srivastava et al. 2015, arXiv:1507.06228).
@@ -104,7 +106,7 @@ def plain_twin(
         dropout: probability of dropping a value before the stem, each layer behind a max-pool, and the head.
         activation: the nonlinearity; relu in the paper.
         norm: batch norm behind each convolution, or none as in the paper.
-        initialization: how the weights start; the paper's normalised initialisation is xavier.
+        initialization: how the weights start; lecun in the authors' published net.
         in_channels: channels of the images.
 
     Raises:
@@ -125,8 +127,8 @@ def plain_twin(
     )
 
 
-HIGHWAY_B = {"width_factors": (1, 2.5, 4), "kernel_sizes": (3,)}  # 32, 80, 128
-HIGHWAY_C = {"width_factors": (1, 2, 3), "kernel_sizes": (1, 3)}  # 32, 64, 96
+HIGHWAY_B: dict[str, Any] = {"width_factors": (1, 2.5, 4), "kernel_sizes": (3,)}  # 32, 80, 128
+HIGHWAY_C: dict[str, Any] = {"width_factors": (1, 2, 3), "kernel_sizes": (1, 3)}  # 32, 64, 96
 
 highway_cifar = register_backbone(preset(convolutional_highway, __name__, "highway_cifar", **HIGHWAY_B))
 highway19_cifar = register_backbone(

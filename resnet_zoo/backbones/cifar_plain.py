@@ -31,7 +31,7 @@ def plain_cifar(
     initialization: Initialization = "he",
     in_channels: int = 3,
 ) -> PlainNet:
-    """Plain net for CIFAR of any depth 6n + 2 (He et al. 2015, arXiv:1512.03385, figure 6).
+    """Plain net of 6n + 2 layers for CIFAR (He et al. 2015, arXiv:1512.03385, figure 6).
 
     Args:
         depth: number of layers, 6n + 2: 8, 14, 20, 26, 32 and so on.

@@ -33,7 +33,7 @@ def preact_resnet_cifar(
     initialization: Initialization = "he",
     in_channels: int = 3,
 ) -> PreactResNet:
-    """Pre-activation ResNet of basic blocks for CIFAR, of any depth 6n + 2 (He et al. 2016, arXiv:1603.05027).
+    """Pre-activation ResNet of 6n + 2 layers, in basic blocks, for CIFAR (He et al. 2016, arXiv:1603.05027).
 
     Args:
         depth: number of layers, 6n + 2: 8, 14, 20, 26, 32 and so on.
@@ -77,7 +77,7 @@ def preact_bottleneck_cifar(
     initialization: Initialization = "he",
     in_channels: int = 3,
 ) -> PreactResNet:
-    """Pre-activation ResNet of bottleneck blocks for CIFAR, of any depth 9n + 2 (He et al. 2016, arXiv:1603.05027).
+    """Pre-activation ResNet of 9n + 2 layers, in bottleneck blocks, for CIFAR (He et al. 2016, arXiv:1603.05027).
 
     Args:
         depth: number of layers, 9n + 2: 11, 20, 29, 38, 47 and so on.

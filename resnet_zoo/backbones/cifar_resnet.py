@@ -35,7 +35,7 @@ def resnet_cifar(
     zero_init_residual: bool = False,
     in_channels: int = 3,
 ) -> ResNet:
-    """ResNet for CIFAR of any depth 6n + 2 (He et al. 2015, arXiv:1512.03385, table 6).
+    """ResNet of 6n + 2 layers for CIFAR (He et al. 2015, arXiv:1512.03385, table 6).
 
     Args:
         depth: number of layers, 6n + 2: 8, 14, 20, 26, 32 and so on.

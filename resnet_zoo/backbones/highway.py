@@ -17,6 +17,10 @@ and the head. This is the authors' published 19-layer net (github.com/flukeskywa
 table 2 with the last fully connected layer replaced as in section 3.3.2. Of "Highway C" the paper says that it has 32
 layers, alternates 3x3 and 1x1, is thinner and has about 1.25M parameters; stages, widths and everything else that
 ``highway32_cifar`` needs beyond that are ours, chosen to meet this number. The head counts as the last layer.
+
+Weights start as in all but the first and last layer of the published net, whose framework's "xavier" has variance
+1 / fan_in. With the smaller variance of Glorot & Bengio's rule in layers that widen, features fade and the net is slow
+to start.
 """
 
 from collections.abc import Sequence
@@ -92,7 +96,7 @@ class HighwayNet(Backbone):
         last_width: int = 100,
         activation: Activation = "relu",
         norm: Norm = "none",
-        initialization: Initialization = "xavier",
+        initialization: Initialization = "lecun",
     ) -> None:
         super().__init__()
 

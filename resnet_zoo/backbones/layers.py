@@ -10,7 +10,7 @@ from resnet_zoo.errors import InvalidValue
 
 Activation = Literal["relu", "tanh", "sigmoid"]
 Norm = Literal["batch", "none"]
-Initialization = Literal["he", "xavier", "torch"]
+Initialization = Literal["he", "xavier", "lecun", "torch"]
 
 Choice = TypeVar("Choice")
 
@@ -69,7 +69,8 @@ def make_activation(activation: Activation, *, inplace: bool = True) -> nn.Modul
 def make_norm(norm: Norm, channels: int, dimensions: Literal[1, 2] = 2) -> nn.Module:
     """Batch normalisation (Ioffe & Szegedy 2015, arXiv:1502.03167) or, with ``"none"``, the identity.
 
-    The module is there in both cases, so that a forward hook on it sees the layer's response before the activation.
+    The module is there in both cases, so that a forward hook on it sees the layer's response before the addition and
+    the activation. A hook that keeps the response must clone it: what follows works in place.
     """
     batch = nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d
     makers: dict[str, Callable[[int], nn.Module]] = {"batch": batch, "none": nn.Identity}
@@ -139,11 +140,14 @@ def initialize(net: nn.Module, initialization: Initialization) -> None:
         net: changed in place. Batch norms keep scale 1 and shift 0.
         initialization: ``"he"`` draws from a normal distribution of variance 2 / fan_out (He et al. 2015,
             arXiv:1502.01852, eq. 14: preserves the gradient's scale through ReLU); ``"xavier"`` from a uniform one
-            of variance 2 / (fan_in + fan_out) (Glorot & Bengio 2010); ``"torch"`` leaves PyTorch's defaults.
+            of variance 2 / (fan_in + fan_out) (Glorot & Bengio 2010); ``"lecun"`` from a uniform one of variance
+            1 / fan_in (LeCun et al. 1998, "Efficient BackProp"; Caffe calls it xavier); ``"torch"`` leaves PyTorch's
+            defaults.
     """
     draws: dict[str, Callable[[Tensor], object] | None] = {
         "he": lambda weight: nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu"),
         "xavier": nn.init.xavier_uniform_,
+        "lecun": lambda weight: nn.init.kaiming_uniform_(weight, mode="fan_in", nonlinearity="linear"),
         "torch": None,
     }
     draw = choose("initialization", initialization, draws)

@@ -8,9 +8,23 @@ from resnet_zoo.backbones.base import preset
 from resnet_zoo.backbones.bottleneck import bottleneck_resnet
 from resnet_zoo.registry import register_backbone
 
+SUMMARY = (
+    "ResNeXt for ImageNet, bottleneck blocks with 3x3 layers in groups (Xie et al. 2016, arXiv:1611.05431)."
+)
+
 resnext50_32x4d = register_backbone(
-    preset(bottleneck_resnet, __name__, "resnext50_32x4d", depths=(3, 4, 6, 3), groups=32, group_width=4)
+    preset(
+        bottleneck_resnet, __name__, "resnext50_32x4d", SUMMARY, depths=(3, 4, 6, 3), groups=32, group_width=4
+    )
 )
 resnext101_32x8d = register_backbone(
-    preset(bottleneck_resnet, __name__, "resnext101_32x8d", depths=(3, 4, 23, 3), groups=32, group_width=8)
+    preset(
+        bottleneck_resnet,
+        __name__,
+        "resnext101_32x8d",
+        SUMMARY,
+        depths=(3, 4, 23, 3),
+        groups=32,
+        group_width=8,
+    )
 )

@@ -3,17 +3,22 @@
 from resnet_zoo.callbacks.checkpoints import Checkpoints, CheckpointSettings
 from resnet_zoo.callbacks.metrics_writer import MetricsWriter
 from resnet_zoo.callbacks.non_finite import TrainingDiverged, assert_finite
+from resnet_zoo.callbacks.preemption import Preemption
 from resnet_zoo.callbacks.progress import ProgressLines, TerminalBar, default_progress_bar
 from resnet_zoo.callbacks.quiet import quieten_lightning
 from resnet_zoo.callbacks.run_summary import RunSummary
+from resnet_zoo.callbacks.stop_signals import Stopped, StopSignals
 from resnet_zoo.callbacks.training_clock import TrainingClock
 
 __all__ = [
     "CheckpointSettings",
     "Checkpoints",
     "MetricsWriter",
+    "Preemption",
     "ProgressLines",
     "RunSummary",
+    "StopSignals",
+    "Stopped",
     "TerminalBar",
     "TrainingClock",
     "TrainingDiverged",

@@ -79,7 +79,8 @@ class Checkpoints(Checkpoint):
     ) -> None:
         """Write ``last.ckpt`` when the minutes are over and an update is complete."""
         minutes = self.settings.every_n_minutes
-        if minutes is None or (batch_idx + 1) % trainer.accumulate_grad_batches:
+        between_updates = (batch_idx + 1) % trainer.accumulate_grad_batches != 0
+        if minutes is None or between_updates or trainer.is_last_batch:  # the epoch's end is written as such
             return
         if self._minutes_are_over(trainer, minutes):
             self._save_last(trainer, pl_module)
@@ -124,8 +125,17 @@ class Checkpoints(Checkpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the final state, if it is not written yet."""
+        self.save_last_once(trainer, pl_module)
+
+    def save_last_once(self, trainer: Trainer, pl_module: LightningModule) -> Path:
+        """Write ``last.ckpt`` unless it is this update's already; to be called by all ranks.
+
+        Returns:
+            the file.
+        """
         if trainer.global_step != self._last_step:
             self._save_last(trainer, pl_module)
+        return self.last
 
     def _save_last(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert_finite(pl_module)

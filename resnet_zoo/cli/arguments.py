@@ -71,7 +71,7 @@ def parse_arguments(words: list[str], named_keys: NamedKeys) -> Arguments:
         UserMistake: a config cannot be found or read, or a short name is not known; the message has file and line.
     """
     arguments = Arguments()
-    for option in _joined(words):
+    for option in joined(words):
         key, _, value = option.partition("=")
         if key in ("--config", "-c"):
             if not value:
@@ -89,7 +89,7 @@ def parse_arguments(words: list[str], named_keys: NamedKeys) -> Arguments:
     return arguments
 
 
-def _joined(words: list[str]) -> list[str]:
+def joined(words: list[str]) -> list[str]:
     """``--key value`` as ``--key=value``; a flag and a lone word stay as they are."""
     joined: list[str] = []
     position = 0

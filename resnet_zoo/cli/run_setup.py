@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 import yaml
+from lightning.pytorch import Trainer
 from torch.nn import Parameter
 
 from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
-from resnet_zoo.checkpoint_fit import check_fits
 from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.launch import RUN_DIR_VARIABLE, agree
 from resnet_zoo.cli.training_cli import TrainingCLI
@@ -67,7 +67,7 @@ def given_checkpoint(cli: TrainingCLI) -> Path | None:
     if cli.config.ckpt_path is None:
         return None
     path = named_checkpoint(cli.config.ckpt_path, cli.config.run_dir)
-    check_fits(cli.model, read_checkpoint(path))
+    cli.model.check_fits(read_checkpoint(path))
     return path
 
 
@@ -76,7 +76,7 @@ def newest_checkpoint(cli: TrainingCLI, directory: RunDirectory) -> Path | None:
     path = directory.checkpoints / "last.ckpt"
     if cli.config.resume != "auto" or not path.exists():
         return None
-    check_fits(cli.model, read_checkpoint(path))
+    cli.model.check_fits(read_checkpoint(path))
     return path
 
 
@@ -123,6 +123,12 @@ def configured_rate(model: ImageClassifier) -> float:
     return float(model.optimizer_factory([Parameter(torch.zeros(1))]).param_groups[0]["lr"])
 
 
+def _device(trainer: Trainer) -> str:
+    """What each rank computes on, in words."""
+    root = trainer.strategy.root_device
+    return f"{torch.cuda.get_device_name(root)} ({root.type})" if root.type == "cuda" else root.type
+
+
 def _record(cli: TrainingCLI, **more: Any) -> dict[str, Any]:
     trainer, batch_size = cli.trainer, cli.datamodule.global_batch_size
     share = trainer.world_size * trainer.accumulate_grad_batches
@@ -134,6 +140,8 @@ def _record(cli: TrainingCLI, **more: Any) -> dict[str, Any]:
         data=cli.datamodule.fingerprint(),
         backbone=cli.backbone_provenance(),
         seed=cli.config.seed_everything,
+        parameters=sum(parameter.numel() for parameter in cli.model.parameters()),
+        device=_device(trainer),
         precision=str(trainer.precision),
         accumulate_grad_batches=trainer.accumulate_grad_batches,
         **more,

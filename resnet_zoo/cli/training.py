@@ -11,6 +11,7 @@ from resnet_zoo.cli.evaluation import SPLITS, evaluate
 from resnet_zoo.cli.launch import connect, detect
 from resnet_zoo.cli.names import NAMED_KEYS
 from resnet_zoo.cli.predictions import write_predictions
+from resnet_zoo.cli.run_end import run_to_its_end
 from resnet_zoo.cli.run_setup import given_checkpoint, newest_checkpoint, open_run_directory, start_run
 from resnet_zoo.cli.summary import print_fit_table, print_result
 from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI
@@ -43,9 +44,8 @@ def main(argv: list[str]) -> int:
         raise refused.mistake from refused.__cause__
     if command == "fit":
         cli.datamodule.check_batch_size(cli.trainer.world_size, cli.trainer.accumulate_grad_batches)
-        fit(cli)
-    else:
-        evaluate_checkpoint(cli)
+        return fit(cli, words)
+    evaluate_checkpoint(cli)
     return 0
 
 
@@ -62,14 +62,22 @@ def _with_the_run_s_config(arguments: Arguments, words: list[str]) -> Arguments:
     return found
 
 
-def fit(cli: TrainingCLI) -> None:
-    """Train, then score the best checkpoint once, on the test split where there is one."""
+def fit(cli: TrainingCLI, words: list[str]) -> int:
+    """Train, then score the best checkpoint once, on the test split where there is one.
+
+    Returns:
+        the exit code, as ``run_to_its_end`` says.
+    """
     if not cli.trainer.fast_dev_run:  # type: ignore[attr-defined]
         _check_a_score_exists(cli)
     checkpoint = given_checkpoint(cli)
     directory = open_run_directory(cli)
     checkpoint = checkpoint or newest_checkpoint(cli, directory)
     start_run(cli, directory)
+    return run_to_its_end(cli, directory, words, lambda: _train_and_score(cli, directory, checkpoint))
+
+
+def _train_and_score(cli: TrainingCLI, directory: RunDirectory, checkpoint: Path | None) -> None:
     cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
     if cli.trainer.fast_dev_run:  # type: ignore[attr-defined]
         return

@@ -14,11 +14,14 @@ from resnet_zoo.callbacks import (
     Checkpoints,
     CheckpointSettings,
     MetricsWriter,
+    Preemption,
     RunSummary,
+    StopSignals,
     TrainingClock,
     default_progress_bar,
 )
 from resnet_zoo.callbacks.checkpoint_io import AtomicCheckpointIO
+from resnet_zoo.callbacks.sync_batch_norm import SyncBatchNormEverywhere
 from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.arguments import Arguments
 from resnet_zoo.cli.launch import Launch, trainer_defaults
@@ -28,7 +31,6 @@ from resnet_zoo.data import ImageDataModule
 from resnet_zoo.errors import InvalidValue, UserMistake
 from resnet_zoo.loggers import WandbSettings
 from resnet_zoo.registry import registry
-from resnet_zoo.sync_batch_norm import SyncBatchNormEverywhere
 
 _OWNED_TRAINER_KEYS = {
     "logger": "Choose with the top-level key 'logger' (wandb, tensorboard or none); metrics.csv is always written.",
@@ -169,6 +171,7 @@ class TrainingCLI(LightningCLI):
             self.datamodule.set_seed(self.config.seed_everything)
         self._note_how_the_backbone_was_built()
         self.checkpoints = Checkpoints(self.config_init.checkpoint)
+        self.signals = StopSignals(speaks=self.launch.rank == 0)
         self.clock = TrainingClock()
         self.trainer = self.instantiate_trainer()
 
@@ -189,6 +192,7 @@ class TrainingCLI(LightningCLI):
         ours: list[Callback] = [RunSummary(), self.clock, MetricsWriter(), self.checkpoints]
         if shown:
             ours.append(default_progress_bar(sys.stderr.isatty()))
+        ours.append(Preemption(self.signals, self.checkpoints))
         settings["callbacks"] = [*_as_list(settings.get("callbacks")), *ours]
         settings["plugins"] = [*_as_list(settings.get("plugins")), AtomicCheckpointIO()]
         if settings["sync_batchnorm"]:

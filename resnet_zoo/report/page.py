@@ -50,9 +50,9 @@ def escaped(text: str) -> str:
     )
 
 
-def anchor(*names: str) -> str:
+def anchor(name: str) -> str:
     """The id that links to a part of the page."""
-    return re.sub(r"[^A-Za-z0-9]+", "-", "-".join(names)).strip("-").lower() or "part"
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower() or "part"
 
 
 def paragraphs(text: str, kind: str = "") -> str:
@@ -67,7 +67,7 @@ def figure_html(figure: Figure, svg: str) -> str:
     data = base64.b64encode(svg.encode()).decode()
     caption = f"\n<figcaption>{escaped(figure.caption)}</figcaption>" if figure.caption else ""
     return (
-        f'<figure id="{anchor("figure", figure.name)}">\n'
+        "<figure>\n"
         f'<img src="data:image/svg+xml;base64,{data}" alt="{escaped(figure.title)}">{caption}\n</figure>'
     )
 

@@ -5,18 +5,23 @@ from resnet_zoo.runs.directory import RunDirectory
 from resnet_zoo.runs.record import collect_record, read_record, update_record, write_record
 from resnet_zoo.runs.redact import redact, redact_arguments, redact_text
 from resnet_zoo.runs.results import EvaluationResult, InconsistentResult
+from resnet_zoo.runs.status import PREEMPTED, State, read_status, write_status
 
 __all__ = [
+    "PREEMPTED",
     "EvaluationResult",
     "InconsistentResult",
     "RunDirectory",
+    "State",
     "collect_record",
     "read_record",
+    "read_status",
     "redact",
     "redact_arguments",
     "redact_text",
     "replacing",
     "update_record",
     "write_record",
+    "write_status",
     "write_text_atomically",
 ]

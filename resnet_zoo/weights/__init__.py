@@ -1,6 +1,7 @@
 """Weights from elsewhere: torchvision's state dicts, files of several kinds, and where a model's weights came from."""
 
+from resnet_zoo.weights.fitting import check_fits
 from resnet_zoo.weights.loading import load_into, read_state_dict
 from resnet_zoo.weights.torchvision import from_torchvision, to_torchvision
 
-__all__ = ["from_torchvision", "load_into", "read_state_dict", "to_torchvision"]
+__all__ = ["check_fits", "from_torchvision", "load_into", "read_state_dict", "to_torchvision"]

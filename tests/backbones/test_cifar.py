@@ -51,7 +51,7 @@ def test_a_named_depth_is_that_depth() -> None:
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize(
     ("activation", "norm", "initialization"),
-    list(product(("relu", "tanh", "sigmoid"), ("batch", "none"), ("he", "xavier", "torch"))),
+    list(product(("relu", "tanh", "sigmoid"), ("batch", "none"), ("he", "xavier", "lecun", "torch"))),
 )
 def test_every_combination_trains(name: str, activation: str, norm: str, initialization: str) -> None:
     net = create_backbone(

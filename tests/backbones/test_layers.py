@@ -49,6 +49,13 @@ def test_xavier_balances_both_directions() -> None:
     assert linear.weight.abs().max() <= math.sqrt(6 / 400)
 
 
+def test_lecun_keeps_the_variance_of_responses() -> None:
+    linear = nn.Linear(100, 300)
+    layers.initialize(linear, "lecun")
+    assert linear.weight.std().item() == pytest.approx(math.sqrt(1 / 100), rel=0.03)
+    assert linear.weight.abs().max() <= math.sqrt(3 / 100)
+
+
 def test_torch_leaves_weights_alone() -> None:
     linear = nn.Linear(5, 5)
     before = linear.weight.clone()
@@ -64,7 +71,7 @@ def test_wrong_choices_list_the_right_ones() -> None:
         layers.make_activation("gelu")  # type: ignore[arg-type]
     with pytest.raises(InvalidValue, match=r"norm='layer' is not known\. Choose one of 'batch', 'none'"):
         layers.make_norm("layer", 3)  # type: ignore[arg-type]
-    with pytest.raises(InvalidValue, match=r"initialization='orthogonal'.*'he', 'xavier', 'torch'"):
+    with pytest.raises(InvalidValue, match=r"initialization='orthogonal'.*'he', 'xavier', 'lecun', 'torch'"):
         layers.initialize(nn.Linear(1, 1), "orthogonal")  # type: ignore[arg-type]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -12,13 +11,6 @@ from resnet_zoo.cli.main import main
 from resnet_zoo.conformance import rules
 from resnet_zoo.registry import registry
 from tests.fake_plugins import NET, SitePackages
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SitePackages:
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return SitePackages(tmp_path / "site-packages", monkeypatch)
 
 
 def test_a_sound_backbone(site: SitePackages, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,13 +15,6 @@ from resnet_zoo.complexity import measure_complexity
 from resnet_zoo.model import ImageModel
 from resnet_zoo.registry import registry
 from tests.fake_plugins import NET, SitePackages
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SitePackages:
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return SitePackages(tmp_path / "site-packages", monkeypatch)
 
 
 def described(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:

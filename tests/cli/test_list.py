@@ -15,13 +15,6 @@ from resnet_zoo.registry import registry
 from tests.fake_plugins import SitePackages
 
 
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SitePackages:
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return SitePackages(tmp_path / "site-packages", monkeypatch)
-
-
 def listed(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, object]]:
     assert main(["list", "--json", *words]) == 0
     records: list[dict[str, object]] = json.loads(capsys.readouterr().out)

@@ -1,0 +1,111 @@
+"""A training that a signal stops: saved, said, with an exit code, and gone on from there as if nothing had been."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from resnet_zoo.cli.main import main
+from resnet_zoo.runs import read_status
+
+WORDS = [
+    "fit", "--config", "quickstart", "--logger", "none", "--model.backbone.width", "4", "--data.val_size", "200",
+    "--trainer.log_every_n_steps", "5", "--trainer.accelerator", "cpu",
+]  # fmt: skip
+
+
+@contextmanager
+def signal_once(number: signal.Signals, file: Path) -> Iterator[None]:
+    """Send this process a signal as soon as a file is there."""
+
+    def wait_and_send() -> None:
+        deadline = time.monotonic() + 120
+        while not file.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=wait_and_send)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(run / "checkpoints/last.ckpt", weights_only=True)[
+        "state_dict"
+    ]
+    return state
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "status"),
+    [
+        (signal.SIGTERM, 85, "preempted"),
+        (signal.SIGUSR1, 85, "preempted"),
+        (signal.SIGINT, 130, "interrupted"),
+    ],
+)
+def test_a_signal_saves_and_says_how_to_go_on(
+    number: signal.Signals, code: int, status: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    handler = signal.getsignal(number)
+    with signal_once(number, run / "checkpoints/last.ckpt"):
+        assert main([*WORDS, "--run_dir", str(run), "--trainer.max_epochs", "1000"]) == code
+    assert signal.getsignal(number) is handler
+    written = read_status(run / "status.json")
+    saved = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
+    assert written["status"] == status
+    assert written["exit_code"] == code
+    assert written["step"] == saved["global_step"] > 0
+    shown = capfd.readouterr().err
+    assert f"{number.name}: stopping after the update or validation at hand" in shown
+    assert f"Stopped by {number.name} after update {saved['global_step']}" in shown
+    assert f"--run_dir={run} --resume=auto" in shown
+
+
+def test_a_stopped_run_that_goes_on_ends_with_the_weights_of_one_that_was_never_stopped(
+    tmp_path: Path,
+) -> None:
+    run, twin = tmp_path / "run", tmp_path / "twin"
+    words = [*WORDS, "--trainer.max_epochs", "4"]
+    with signal_once(signal.SIGTERM, run / "checkpoints/last.ckpt"):
+        assert main([*words, "--run_dir", str(run)]) == 85
+    assert main([*words, "--run_dir", str(run), "--resume", "auto"]) == 0
+    assert read_status(run / "status.json")["status"] == "finished"
+    assert main([*words, "--run_dir", str(twin)]) == 0
+    ours, theirs = weights(run), weights(twin)
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert (run / "test.json").read_text() == (twin / "test.json").read_text().replace(str(twin), str(run))
+
+
+def test_a_signal_before_the_training_leaves_nothing_to_save(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with signal_once(signal.SIGTERM, run / "status.json"):
+        code = main([*WORDS, "--run_dir", str(run), "--trainer.max_epochs", "1000"])
+    assert code == 85
+    assert read_status(run / "status.json")["status"] == "preempted"
+
+
+def test_a_loss_that_is_no_number_is_one_message_and_a_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    rate = ["--model.optimizer.lr", "1e30", "--model.lr_schedule", "ConstantSchedule"]
+    assert main([*WORDS, "--run_dir", str(run), "--trainer.max_epochs", "2", *rate]) == 1
+    shown = capsys.readouterr().err
+    assert "training diverged" in shown
+    assert "Traceback" not in shown
+    written = read_status(run / "status.json")
+    assert written["status"] == "diverged"
+    assert "learning rate" in written["message"]
