@@ -101,6 +101,7 @@ class ImageClassifier(ExactEvaluation):
         self._rate_sentence = ""
         self._loss_scale = 1.0
         self._steps_per_epoch = self._total_steps = 1
+        self._update_of_epoch = 0
         if weights is not None:
             load_into(self, weights)
         if channels_last:
@@ -145,8 +146,12 @@ class ImageClassifier(ExactEvaluation):
         return [self._rate_sentence, *self.lr_schedule.remarks(self.position())]
 
     def position(self) -> Position:
-        """Where training stands, in updates."""
-        return Position(self.trainer.global_step, self._steps_per_epoch, self._total_steps)
+        """Where training stands, in updates.
+
+        It is counted from the epoch: after a change of the batch size, half of the epochs are still half of the way.
+        """
+        step = self.trainer.current_epoch * self._steps_per_epoch + self._update_of_epoch
+        return Position(step, self._steps_per_epoch, self._total_steps)
 
     def _measure_the_run(self) -> None:
         trainer = self.trainer
@@ -187,15 +192,20 @@ class ImageClassifier(ExactEvaluation):
         if stage == "fit" and self.compile_backbone:
             self.backbone.compile(mode=self.compile_mode)
 
-    def on_train_start(self) -> None:
-        """Start the counts; loss scale, updates per epoch and in all are fixed from here on."""
+    def on_fit_start(self) -> None:
+        """Start the counts."""
         self.train_counts.reset()
+
+    def on_train_start(self) -> None:
+        """Loss scale, updates per epoch and in all are fixed from here on."""
         self._measure_the_run()
         self._loss_scale = float(self.trainer.world_size * self.trainer.accumulate_grad_batches)
 
     def on_train_batch_start(self, batch: ImageBatch, batch_idx: int) -> None:
         """Set the learning rate at the first micro-batch of every update."""
-        if batch_idx % self.trainer.accumulate_grad_batches == 0:
+        update, batch_of_update = divmod(batch_idx, self.trainer.accumulate_grad_batches)
+        if batch_of_update == 0:
+            self._update_of_epoch = update
             self.set_learning_rate()
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:

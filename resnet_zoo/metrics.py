@@ -152,6 +152,26 @@ class TopKCounts:
             correct5=int(hits5) if with_top5 else None,
         )
 
+    def of_all_ranks(self) -> list[list[float]]:
+        """What each rank has counted since its last reset, to be saved; every rank must call it."""
+        self._collect()
+        if self._reduced or not (dist.is_available() and dist.is_initialized()):
+            return [self._sums.tolist()]
+        gathered: list[list[float]] = [[] for _ in range(dist.get_world_size())]
+        dist.all_gather_object(gathered, self._sums.tolist())
+        return gathered
+
+    def go_on_from(self, saved: list[list[float]]) -> None:
+        """Continue what ``of_all_ranks`` gave: each rank its own, or rank 0 everything if there were more or fewer."""
+        self.reset()
+        rank, world_size = 0, 1
+        if dist.is_available() and dist.is_initialized():
+            rank, world_size = dist.get_rank(), dist.get_world_size()
+        if len(saved) == world_size:
+            self._sums += torch.tensor(saved[rank], dtype=torch.float64)
+        elif rank == 0:
+            self._sums += torch.tensor(saved, dtype=torch.float64).sum(0)
+
     def loss_sum(self) -> float:
         """Sum of the losses counted so far on this rank; waits for the device. Not finite if any of them was not."""
         self._collect()

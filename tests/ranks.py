@@ -22,9 +22,15 @@ class RankFailed(AssertionError):
 
 
 def run_on_ranks(
-    world_size: int, function: Callable[..., Any], *args: Any, timeout: float = 120
+    world_size: int,
+    function: Callable[..., Any],
+    *args: Any,
+    timeout: float = 120,
+    expects_death: bool = False,
 ) -> list[Any]:
     """Call ``function(*args)`` on every rank, under gloo's environment, and return what each of them returned.
+
+    With ``expects_death``, return the exit codes of the processes instead; a negative one is a signal's.
 
     What a rank returns is pickled; tensors travel as NumPy arrays or lists.
 
@@ -42,8 +48,9 @@ def run_on_ranks(
         warnings.simplefilter(
             "ignore", DeprecationWarning
         )  # of forking a process that has threads, on 3.12 and later
-        for process in processes:
+        for process, (_, end_of_rank) in zip(processes, pipes, strict=True):
             process.start()
+            end_of_rank.close()  # so that a rank that dies closes the pipe
     deadline = time.monotonic() + timeout
     try:
         answers = [_answer(pipe[0], deadline) for pipe in pipes]
@@ -53,6 +60,8 @@ def run_on_ranks(
             if process.is_alive():
                 process.kill()
                 process.join()
+    if expects_death:
+        return [process.exitcode for process in processes]
     failures = [f"rank {rank}: {value}" for rank, (failed, value) in enumerate(answers) if failed]
     if failures:
         raise RankFailed("\n".join(failures))
@@ -63,7 +72,10 @@ def _answer(pipe: Connection, deadline: float) -> tuple[bool, Any]:
     """Whether the rank failed, and its traceback or what it returned."""
     if not pipe.poll(max(0.0, deadline - time.monotonic())):
         return True, "did not end in time"
-    answer: tuple[bool, Any] = pipe.recv()
+    try:
+        answer: tuple[bool, Any] = pipe.recv()
+    except EOFError:
+        return True, "died"
     return answer
 
 

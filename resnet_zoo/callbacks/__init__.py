@@ -7,6 +7,7 @@ from resnet_zoo.callbacks.preemption import Preemption
 from resnet_zoo.callbacks.progress import ProgressLines, TerminalBar, default_progress_bar
 from resnet_zoo.callbacks.quiet import quieten_lightning
 from resnet_zoo.callbacks.run_summary import RunSummary
+from resnet_zoo.callbacks.step_seeds import StepSeeds
 from resnet_zoo.callbacks.stop_signals import Stopped, StopSignals
 from resnet_zoo.callbacks.training_clock import TrainingClock
 
@@ -17,6 +18,7 @@ __all__ = [
     "Preemption",
     "ProgressLines",
     "RunSummary",
+    "StepSeeds",
     "StopSignals",
     "Stopped",
     "TerminalBar",

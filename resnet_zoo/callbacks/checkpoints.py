@@ -27,6 +27,7 @@ class CheckpointSettings:
             ``val/top5``, the smallest of ``val/loss``.
         every_n_epochs: how often ``last.ckpt`` is written, in epochs; the last epoch is always written.
         every_n_minutes: in addition, how often within an epoch, in minutes; none by default.
+        every_n_steps: in addition, how often within an epoch, in updates; none by default.
         keep_every_n_epochs: keep ``epoch-0010.ckpt`` and so on for good; none by default.
     """
 
@@ -34,10 +35,11 @@ class CheckpointSettings:
     mode: Literal["max", "min"] | None = None
     every_n_epochs: int = 1
     every_n_minutes: float | None = None
+    every_n_steps: int | None = None
     keep_every_n_epochs: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("every_n_epochs", "every_n_minutes", "keep_every_n_epochs"):
+        for name in ("every_n_epochs", "every_n_minutes", "every_n_steps", "keep_every_n_epochs"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise InvalidValue(f"checkpoint.{name}={value:g} must be larger than 0.")
@@ -48,15 +50,24 @@ class Checkpoints(Checkpoint):
 
     Args:
         settings: what to keep, and when to write.
+
+    Attributes:
+        directory: where the files go.
+        description: of the run, in plain types: what a resumed run is compared with.
+        takes_order_of_checkpoint: whether a resumed run goes on within the order of images that the checkpoint's
+            loader was in; False where the epoch is over, or its order has changed.
     """
 
     def __init__(self, settings: CheckpointSettings) -> None:
         self.settings = settings
         self.directory: Path | None = None
+        self.description: dict[str, Any] = {}
+        self.takes_order_of_checkpoint = True
         self.best_score: float | None = None
         self.best_epoch: int | None = None
         self._last_written = time.monotonic()
         self._last_step = -1
+        self._is_due = False
 
     @property
     def last(self) -> Path:
@@ -77,12 +88,14 @@ class Checkpoints(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Write ``last.ckpt`` when the minutes are over and an update is complete."""
-        minutes = self.settings.every_n_minutes
-        between_updates = (batch_idx + 1) % trainer.accumulate_grad_batches != 0
-        if minutes is None or between_updates or trainer.is_last_batch:  # the epoch's end is written as such
+        """Write ``last.ckpt`` when an update is complete and it is time, or the steps are over."""
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
-        if self._minutes_are_over(trainer, minutes):
+        minutes, steps = self.settings.every_n_minutes, self.settings.every_n_steps
+        self._is_due |= (steps is not None and trainer.global_step % steps == 0) or (
+            minutes is not None and self._minutes_are_over(trainer, minutes)
+        )
+        if self._is_due and not validation_follows(trainer, batch_idx):
             self._save_last(trainer, pl_module)
 
     def _minutes_are_over(self, trainer: Trainer, minutes: float) -> bool:
@@ -141,10 +154,24 @@ class Checkpoints(Checkpoint):
         assert_finite(pl_module)
         self._save(trainer, self.last)
         self._last_written, self._last_step = time.monotonic(), trainer.global_step
+        self._is_due = False
 
     def _save(self, trainer: Trainer, path: Path) -> None:
         if not trainer.fast_dev_run:  # type: ignore[attr-defined]
             trainer.save_checkpoint(path)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add what the run is."""
+        checkpoint["run"] = {**self.description, "world_size": trainer.world_size}
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Leave the loader's place out where it has no meaning any more, before the loaders are made."""
+        if not self.takes_order_of_checkpoint:
+            checkpoint["loops"]["fit_loop"]["state_dict"]["combined_loader"] = []
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run must know of the best epoch."""
@@ -153,3 +180,13 @@ class Checkpoints(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
         self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
+
+
+def validation_follows(trainer: Trainer, batch_idx: int) -> bool:
+    """Whether the epoch ends, or a validation begins, right after this batch.
+
+    A state saved just before would resume without it; it is saved after it, or one update later, instead.
+    """
+    every = trainer.val_check_batch
+    within_epoch = every is not None and trainer.enable_validation and (batch_idx + 1) % every == 0
+    return trainer.is_last_batch or within_epoch

@@ -26,6 +26,15 @@ class CountedTraining(Protocol):
         """Take notice of the running training error in percent, which may release a schedule's hold."""
 
 
+class Table(Protocol):
+    """A logger whose rows can be counted and taken back, as ``loggers.MetricsCSV``'s."""
+
+    num_rows: int
+
+    def keep_first_rows(self, count: int) -> int:
+        """Drop the rows after the first ``count``."""
+
+
 class MetricsWriter(Callback):
     """Every ``trainer.log_every_n_steps`` updates: one all-reduce, one transfer, one row; between, not a thing.
 
@@ -37,6 +46,9 @@ class MetricsWriter(Callback):
     A validation within a training, and a test after it, become a row each, at the same count of updates and with
     all digits; what a module logs by itself would be rounded to float32 and one update behind.
 
+    A checkpoint holds what was counted since the last row and how many rows there were, so that a resumed training
+    writes the rows of one that was never stopped; rows of updates that it makes again are taken back.
+
     Attributes:
         latest: the last row, for whoever shows progress; empty before the first.
     """
@@ -45,10 +57,38 @@ class MetricsWriter(Callback):
         self.latest: dict[str, float] = {}
         self._written_step = 0
         self._since = time.perf_counter()
+        self._loaded: dict[str, Any] | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin after the updates that a resumed run made before."""
-        self._written_step = trainer.global_step
+        """Begin, or go on where the checkpoint was written: with what was counted, and with the rows written then."""
+        self._since = time.perf_counter()
+        saved, self._loaded = self._loaded, None
+        if saved is None:
+            self._written_step = trainer.global_step
+            if trainer.global_step:
+                return  # from a checkpoint of somebody else's
+            saved = {"rows": 0}  # a start from the beginning makes all rows again
+        else:
+            self._written_step = saved["written_step"]
+            cast(CountedTraining, pl_module).train_counts.go_on_from(saved["counts"])
+        for logger in _tables(trainer):
+            logger.keep_first_rows(saved["rows"])
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Save what a resumed run needs to write the same rows: on all ranks, which counted on their own."""
+        checkpoint["metrics"] = {
+            "written_step": self._written_step,
+            "counts": cast(CountedTraining, pl_module).train_counts.of_all_ranks(),
+            "rows": max((logger.num_rows for logger in _tables(trainer)), default=0),
+        }
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Keep what was saved until training starts."""
+        self._loaded = checkpoint.get("metrics")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock; nothing is left over from the epoch before."""
@@ -114,6 +154,10 @@ class MetricsWriter(Callback):
     def _log(self, trainer: Trainer, row: dict[str, float]) -> None:
         for logger in trainer.loggers:
             logger.log_metrics({"epoch": trainer.current_epoch, **row}, step=trainer.global_step)
+
+
+def _tables(trainer: Trainer) -> list[Table]:
+    return [cast(Table, logger) for logger in trainer.loggers if hasattr(logger, "keep_first_rows")]
 
 
 def _named(split: str, scores: Scores) -> dict[str, float]:

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from resnet_zoo.callbacks.checkpoints import Checkpoints
+from resnet_zoo.callbacks.checkpoints import Checkpoints, validation_follows
 from resnet_zoo.callbacks.lightning_signals import leave_signals_to_us
 from resnet_zoo.callbacks.stop_signals import Stopped, StopSignals
 
@@ -120,7 +120,7 @@ class Preemption(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Stop here if it is agreed; the end of an epoch is left to ``on_train_epoch_end``."""
-        if (batch_idx + 1) % trainer.accumulate_grad_batches or trainer.is_last_batch:
+        if (batch_idx + 1) % trainer.accumulate_grad_batches or validation_follows(trainer, batch_idx):
             return
         assert self._agreement is not None
         if number := self._agreement.after_update(self._asked):

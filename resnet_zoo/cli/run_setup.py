@@ -112,6 +112,7 @@ def start_run(cli: TrainingCLI, directory: RunDirectory, **record: Any) -> None:
         first_start = read_record(directory.record)["started"] if directory.record.exists() else None
         write_record(directory.record, _record(cli, **record, first_started=first_start))
     cli.checkpoints.directory = directory.checkpoints
+    cli.checkpoints.description = {"config": resolved, "data": cli.datamodule.fingerprint()}
     if not cli.trainer.fast_dev_run:  # type: ignore[attr-defined]
         cli.trainer.loggers = default_loggers(
             directory, cli.config.logger, cli.config_init.wandb, yaml.safe_load(resolved)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+
+from lightning.pytorch import Callback
 
 from resnet_zoo.callbacks import quieten_lightning
 from resnet_zoo.cli.arguments import Arguments, parse_arguments
@@ -11,6 +14,7 @@ from resnet_zoo.cli.evaluation import SPLITS, evaluate
 from resnet_zoo.cli.launch import connect, detect
 from resnet_zoo.cli.names import NAMED_KEYS
 from resnet_zoo.cli.predictions import write_predictions
+from resnet_zoo.cli.resuming import check_resume
 from resnet_zoo.cli.run_end import run_to_its_end
 from resnet_zoo.cli.run_setup import given_checkpoint, newest_checkpoint, open_run_directory, start_run
 from resnet_zoo.cli.summary import print_fit_table, print_result
@@ -19,11 +23,12 @@ from resnet_zoo.errors import InvalidValue
 from resnet_zoo.runs import EvaluationResult, RunDirectory
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str], more_callbacks: Sequence[Callback] = ()) -> int:
     """Run one training command.
 
     Args:
         argv: the command, then its options.
+        more_callbacks: of Lightning, beside the config's.
 
     Returns:
         the exit code.
@@ -39,7 +44,7 @@ def main(argv: list[str]) -> int:
         arguments = _with_the_run_s_config(arguments, words)
     connect(launch, str(arguments.get("trainer.accelerator") or "auto"))
     try:
-        cli = TrainingCLI(command, arguments, launch)
+        cli = TrainingCLI(command, arguments, launch, more_callbacks=more_callbacks)
     except ParseRefused as refused:
         raise refused.mistake from refused.__cause__
     if command == "fit":
@@ -73,6 +78,8 @@ def fit(cli: TrainingCLI, words: list[str]) -> int:
     checkpoint = given_checkpoint(cli)
     directory = open_run_directory(cli)
     checkpoint = checkpoint or newest_checkpoint(cli, directory)
+    if checkpoint is not None:
+        check_resume(cli, checkpoint)
     start_run(cli, directory)
     return run_to_its_end(cli, directory, words, lambda: _train_and_score(cli, directory, checkpoint))
 

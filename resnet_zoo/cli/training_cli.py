@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any, Literal, NoReturn
 
 import yaml
@@ -16,6 +17,7 @@ from resnet_zoo.callbacks import (
     MetricsWriter,
     Preemption,
     RunSummary,
+    StepSeeds,
     StopSignals,
     TrainingClock,
     default_progress_bar,
@@ -69,17 +71,26 @@ class TrainingCLI(LightningCLI):
         arguments: the merged config and the remaining options.
         launch: how this process was started.
         construct: whether to build anything; without, only the parsed config is of interest.
+        more_callbacks: what somebody who calls from Python wants to look on.
     """
 
     datamodule: ImageDataModule
     model: ImageClassifier
     trainer: Trainer
 
-    def __init__(self, command: str, arguments: Arguments, launch: Launch, construct: bool = True) -> None:
+    def __init__(
+        self,
+        command: str,
+        arguments: Arguments,
+        launch: Launch,
+        construct: bool = True,
+        more_callbacks: Sequence[Callback] = (),
+    ) -> None:
         self.command = command
         self.arguments = arguments
         self.launch = launch
         self._construct = construct
+        self._more_callbacks = more_callbacks
         super().__init__(
             ImageClassifier,
             ImageDataModule,
@@ -120,6 +131,12 @@ class TrainingCLI(LightningCLI):
             type=Literal["auto"] | None,
             default=None,
             help="auto: continue the newest checkpoint of run_dir, or start afresh if there is none.",
+        )
+        parser.add_argument(
+            "--force_resume",
+            type=bool,
+            default=False,
+            help="Continue although data, or the order of a half-finished epoch, have changed.",
         )
         parser.add_argument(
             "--ckpt_path",
@@ -189,11 +206,17 @@ class TrainingCLI(LightningCLI):
         """The trainer, with the callbacks that every run has beside the config's own."""
         settings = self.config_init.trainer.as_dict()
         shown = settings["enable_progress_bar"] is not False
-        ours: list[Callback] = [RunSummary(), self.clock, MetricsWriter(), self.checkpoints]
+        ours: list[Callback] = [
+            RunSummary(),
+            StepSeeds(self._seed()),
+            self.clock,
+            MetricsWriter(),
+            self.checkpoints,
+        ]
         if shown:
             ours.append(default_progress_bar(sys.stderr.isatty()))
         ours.append(Preemption(self.signals, self.checkpoints))
-        settings["callbacks"] = [*_as_list(settings.get("callbacks")), *ours]
+        settings["callbacks"] = [*_as_list(settings.get("callbacks")), *ours, *self._more_callbacks]
         settings["plugins"] = [*_as_list(settings.get("plugins")), AtomicCheckpointIO()]
         if settings["sync_batchnorm"]:
             settings["plugins"].append(
@@ -201,11 +224,16 @@ class TrainingCLI(LightningCLI):
             )
         return Trainer(**settings)
 
+    def _seed(self) -> int:
+        """The run's seed; the data set's own where the run has none."""
+        seed = self.config.seed_everything
+        return int(self.datamodule.seed or 0) if isinstance(seed, bool) or seed is None else int(seed)
+
     def resolved_config(self) -> str:
         """The whole config as YAML, every default included; it runs again as it is."""
         text = self.parser.dump(self.config, skip_link_targets=True, skip_unset=False)
         values = short_names(yaml.safe_load(text))
-        for key in ("resume", "ckpt_path", "run_dir"):  # of this start, not of the experiment
+        for key in ("resume", "ckpt_path", "run_dir", "force_resume"):  # of this start, not of the experiment
             values.pop(key, None)
         for key in _OWNED_TRAINER_KEYS:
             values["trainer"].pop(key, None)

@@ -21,7 +21,8 @@ class MetricsCSV(Logger):
 
     Each row goes to the file at once, so that a killed process loses at most the row it was writing. A metric that
     was not seen before adds a column, for which the whole file is replaced atomically. With a file already there, as
-    on resume, rows are added below its own. Only rank 0 writes.
+    on resume, rows are added below its own, once ``keep_first_rows`` has
+    dropped those of updates that are made again. Only rank 0 writes.
 
     Args:
         run_directory: the run that owns the file. Nothing is created before the first row.
@@ -31,6 +32,7 @@ class MetricsCSV(Logger):
         super().__init__()
         self.run_directory = run_directory
         self._columns: list[str] = []
+        self._num_rows = 0
         self._looked_at_file = False
 
     @property
@@ -70,20 +72,37 @@ class MetricsCSV(Logger):
         # Opened for each row: what is closed is out of the process's hands, whatever happens to it.
         with self.run_directory.metrics.open("a", encoding="utf-8", newline="") as file:
             file.write(_line([row.get(name) for name in self._columns]))
+        self._num_rows += 1
+
+    @property
+    def num_rows(self) -> int:
+        """How many rows the file has; 0 on other ranks than rank 0, which never look at it."""
+        if rank_zero_only.rank:
+            return 0
+        self._look_at_file()
+        return self._num_rows
 
     @rank_zero_only
-    def keep_rows_up_to(self, step: int) -> int:
-        """Drop the rows of updates after ``step``, which a resumed run is about to make again.
+    def keep_first_rows(self, count: int) -> int:
+        """Drop the rows after the first ``count``, whose updates a resumed run is about to make again.
+
+        The file as it was stays beside the new one, as ``metrics-1.csv`` and so on.
 
         Returns:
             How many rows were dropped.
         """
         self._look_at_file()
-        rows = self._read()
-        kept = [row for row in rows if not row["step"] or int(row["step"]) <= step]
-        if len(kept) < len(rows):
-            self._rewrite(kept)
-        return len(rows) - len(kept)
+        dropped = self._num_rows - count
+        if dropped <= 0:
+            return 0
+        rows, path = self._read(), self.run_directory.metrics
+        number = 1 + len(list(path.parent.glob(f"{path.stem}-*{path.suffix}")))
+        write_text_atomically(
+            path.with_name(f"{path.stem}-{number}{path.suffix}"), path.read_text(encoding="utf-8")
+        )
+        self._rewrite(rows[:count])
+        self._num_rows = count
+        return dropped
 
     def _look_at_file(self) -> None:
         """At first use: take over the columns that an earlier process left, and drop a row that it left unfinished."""
@@ -96,7 +115,9 @@ class MetricsCSV(Logger):
         if whole_rows != text:
             # The next row must not continue it.
             write_text_atomically(path, whole_rows.decode())
-        self._columns = next(csv.reader(io.StringIO(whole_rows.decode())), [])
+        lines = list(csv.reader(io.StringIO(whole_rows.decode())))
+        self._columns = lines[0] if lines else []
+        self._num_rows = max(0, len(lines) - 1)
 
     def _read(self) -> list[dict[str, str]]:
         if not self.run_directory.metrics.exists():

@@ -76,20 +76,24 @@ def test_a_file_of_which_only_half_a_header_was_written_starts_again(run: RunDir
     assert run.metrics.read_text() == "step,epoch,a\n2,0,5.0\n"
 
 
-def test_rows_after_a_step_can_be_dropped_before_they_are_made_again(run: RunDirectory) -> None:
+def test_rows_can_be_dropped_before_they_are_made_again(run: RunDirectory) -> None:
     logger = MetricsCSV(run)
     for step in (50, 100, 150):
         logger.log_metrics({"epoch": 0, "a": float(step)}, step=step)
+    before = run.metrics.read_text()
     resumed = MetricsCSV(run)
-    assert resumed.keep_rows_up_to(100) == 1
-    assert resumed.keep_rows_up_to(100) == 0
+    assert resumed.num_rows == 3
+    assert resumed.keep_first_rows(2) == 1
+    assert resumed.keep_first_rows(2) == 0
     resumed.log_metrics({"epoch": 0, "a": 0.0}, step=150)
+    assert resumed.num_rows == 3
     assert [row["step"] for row in rows(run)] == ["50", "100", "150"]
     assert rows(run)[-1]["a"] == "0.0"
+    assert (run.path / "metrics-1.csv").read_text() == before
 
 
 def test_dropping_rows_where_there_is_no_file_drops_none(run: RunDirectory) -> None:
-    assert MetricsCSV(run).keep_rows_up_to(10) == 0
+    assert MetricsCSV(run).keep_first_rows(0) == 0
     assert not run.metrics.exists()
 
 
