@@ -11,7 +11,7 @@ import sys
 from typing import NamedTuple
 
 from resnet_zoo import __version__
-from resnet_zoo.errors import UserMistake, unknown_name
+from resnet_zoo.errors import SaidElsewhere, UserMistake, unknown_name
 
 MISTAKE, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
 """Exit codes: what was given is wrong; Ctrl-C; the reader of the output went away (128 + the signal's number)."""
@@ -69,7 +69,8 @@ def main(argv: list[str] | None = None) -> int:
     except UserMistake as mistake:
         if show_traceback:
             raise
-        print(mistake, file=sys.stderr)
+        if not isinstance(mistake, SaidElsewhere):
+            print(mistake, file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt:
         if show_traceback:

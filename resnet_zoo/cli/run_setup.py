@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,22 @@ import yaml
 from lightning.pytorch import Trainer
 from torch.nn import Parameter
 
+from resnet_zoo.callbacks.checkpoint_integrity import newest_valid, set_aside
 from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
 from resnet_zoo.classifier import ImageClassifier
-from resnet_zoo.cli.launch import RUN_DIR_VARIABLE, agree
+from resnet_zoo.cli.launch import RUN_DIR_VARIABLE, on_rank_zero
 from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue, MissingData
 from resnet_zoo.loggers import default_loggers
-from resnet_zoo.runs import RunDirectory, collect_record, read_record, write_record, write_text_atomically
+from resnet_zoo.runs import (
+    RunDirectory,
+    RunDirectoryLock,
+    collect_record,
+    read_record,
+    sweep_unfinished,
+    write_record,
+    write_text_atomically,
+)
 
 RUNS = Path("runs")
 
@@ -34,11 +44,25 @@ def open_run_directory(cli: TrainingCLI) -> RunDirectory:
     Raises:
         InvalidValue: the directory holds another run, or cannot be written to.
     """
-    chosen = str(_choose(cli).path) if cli.launch.rank == 0 else None
-    path = agree(cli.launch, chosen)
+    if cli.launch.launcher == "lightning":
+        return RunDirectory(Path(os.environ[RUN_DIR_VARIABLE]))
+    path = on_rank_zero(cli.launch, lambda: str(_chosen_and_locked(cli).path))
     assert path is not None
     os.environ[RUN_DIR_VARIABLE] = path
     return RunDirectory(Path(path))
+
+
+def _chosen_and_locked(cli: TrainingCLI) -> RunDirectory:
+    directory = _choose(cli)
+    lock = RunDirectoryLock(directory.path)
+    lock.acquire()
+    cli.closing.callback(lock.release)
+    if cli.config.resume != "auto":
+        RunDirectory.at(directory.path)  # again: two that start at the same moment both found it empty
+    for folder in (directory.path, directory.checkpoints):
+        for path in sweep_unfinished(folder):
+            print(f"removed '{path}', which a killed process left half written.", file=sys.stderr)
+    return directory
 
 
 def _choose(cli: TrainingCLI) -> RunDirectory:
@@ -73,11 +97,28 @@ def given_checkpoint(cli: TrainingCLI) -> Path | None:
 
 def newest_checkpoint(cli: TrainingCLI, directory: RunDirectory) -> Path | None:
     """The checkpoint that ``--resume auto`` continues; None for a fresh start."""
-    path = directory.checkpoints / "last.ckpt"
-    if cli.config.resume != "auto" or not path.exists():
+    if cli.config.resume != "auto":
         return None
-    cli.model.check_fits(read_checkpoint(path))
-    return path
+
+    def choose() -> str | None:
+        choice = newest_valid(directory.checkpoints)
+        for notice in choice.notices():
+            print(notice, file=sys.stderr)
+        if choice.path is None:
+            return None
+        cli.model.check_fits(choice.content)
+        set_aside(choice.damaged)
+        print(
+            f"continuing from '{choice.path}': update {choice.content['global_step']}, "
+            f"epoch {choice.content['epoch']}.",
+            file=sys.stderr,
+        )
+        return str(choice.path)
+
+    if cli.launch.launcher == "lightning":
+        return newest_valid(directory.checkpoints).path
+    path = on_rank_zero(cli.launch, choose)
+    return None if path is None else Path(path)
 
 
 def named_checkpoint(given: str, run_dir: str | None) -> Path:

@@ -42,11 +42,12 @@ def main(argv: list[str]) -> int:
         cli = TrainingCLI(command, arguments, launch)
     except ParseRefused as refused:
         raise refused.mistake from refused.__cause__
-    if command == "fit":
-        cli.datamodule.check_batch_size(cli.trainer.world_size, cli.trainer.accumulate_grad_batches)
-        return fit(cli, words)
-    evaluate_checkpoint(cli)
-    return 0
+    with cli.closing:
+        if command == "fit":
+            cli.datamodule.check_batch_size(cli.trainer.world_size, cli.trainer.accumulate_grad_batches)
+            return fit(cli, words)
+        evaluate_checkpoint(cli)
+        return 0
 
 
 def _with_the_run_s_config(arguments: Arguments, words: list[str]) -> Arguments:

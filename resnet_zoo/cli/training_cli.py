@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from typing import Any, Literal, NoReturn
 
 import yaml
@@ -80,6 +81,7 @@ class TrainingCLI(LightningCLI):
         self.arguments = arguments
         self.launch = launch
         self._construct = construct
+        self.closing = ExitStack()
         super().__init__(
             ImageClassifier,
             ImageDataModule,

@@ -11,6 +11,9 @@ from resnet_zoo.errors import InvalidValue
 NUMBERS_FILE = ".numbers"
 """Every number ever given out beside it, one a line: a deleted run's number is not given out again."""
 
+LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
+"""Checkpoints: the newest state of a run, the newest but one, and the one that validated best."""
+
 RESULT_NAMES = {"val": "validate.json", "test": "test.json"}
 """A split's result file is named after the command that writes it; any other split after itself."""
 
