@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from resnet_zoo.errors import InvalidValue
+from resnet_zoo.loggers.fenced import FencedLogger
 from resnet_zoo.loggers.metrics_csv import MetricsCSV
-from resnet_zoo.loggers.wandb import WandbSettings, wandb_logger
+from resnet_zoo.loggers.wandb import wandb_logger
+from resnet_zoo.loggers.wandb_settings import WandbSettings
 from resnet_zoo.runs import RunDirectory
 
 LoggerName = Literal["wandb", "tensorboard", "none"]
@@ -38,7 +41,7 @@ def default_loggers(
         at_wandb = wandb_logger(run_directory, wandb or WandbSettings(), config)
         loggers += [at_wandb] if at_wandb is not None else []
     elif logger == "tensorboard":
-        loggers.append(_tensorboard_logger(run_directory))
+        loggers.append(FencedLogger(_tensorboard_logger(run_directory)))
     elif logger != "none":
         raise InvalidValue(
             f"no logger named {logger!r}. Use 'wandb', 'tensorboard' or 'none'; metrics.csv is always there."
@@ -55,3 +58,24 @@ def _tensorboard_logger(run_directory: RunDirectory) -> TensorBoardLogger:
     return TensorBoardLogger(
         save_dir=str(run_directory.path), name="tensorboard", version="", default_hp_metric=False
     )
+
+
+@contextlib.contextmanager
+def closing(loggers: Callable[[], Iterable[Logger]]) -> Iterator[None]:
+    """Close, at the end of the block and within a bounded time, every logger that has something to close.
+
+    Args:
+        loggers: gives them when the block has ended.
+    """
+    exit_code = 1
+    try:
+        yield
+        exit_code = 0
+    except SystemExit as leaving:
+        exit_code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        raise
+    finally:
+        for logger in loggers():
+            close = getattr(logger, "close", None)
+            if close is not None:
+                close(exit_code)
