@@ -1,6 +1,6 @@
 """Where metrics go: a CSV table always, and one service of the user's choice."""
 
-from resnet_zoo.loggers.default import LoggerName, closing, default_loggers
+from resnet_zoo.loggers.default import LoggerName, attach_files, close_loggers, default_loggers
 from resnet_zoo.loggers.fenced import FencedLogger
 from resnet_zoo.loggers.metrics_csv import MetricsCSV
 from resnet_zoo.loggers.wandb import RunWandbLogger, wandb_logger
@@ -14,7 +14,8 @@ __all__ = [
     "RunWandbLogger",
     "WandbMode",
     "WandbSettings",
-    "closing",
+    "attach_files",
+    "close_loggers",
     "default_loggers",
     "resolve_mode",
     "wandb_logger",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.loggers.fenced import FencedLogger
 from resnet_zoo.loggers.metrics_csv import MetricsCSV
-from resnet_zoo.loggers.wandb import wandb_logger
+from resnet_zoo.loggers.wandb import RunWandbLogger, wandb_logger
 from resnet_zoo.loggers.wandb_settings import WandbSettings
 from resnet_zoo.runs import RunDirectory
 
@@ -60,22 +60,20 @@ def _tensorboard_logger(run_directory: RunDirectory) -> TensorBoardLogger:
     )
 
 
-@contextlib.contextmanager
-def closing(loggers: Callable[[], Iterable[Logger]]) -> Iterator[None]:
-    """Close, at the end of the block and within a bounded time, every logger that has something to close.
+def attach_files(loggers: Iterable[Logger], paths: Iterable[Path]) -> None:
+    """Hand files of the run directory, as they are now, to every logger that takes files."""
+    for logger in loggers:
+        if isinstance(logger, RunWandbLogger):
+            logger.attach(paths)
+
+
+def close_loggers(loggers: Iterable[Logger], exit_code: int) -> None:
+    """End what loggers have running, within a bounded time.
 
     Args:
-        loggers: gives them when the block has ended.
+        loggers: those of the trainer.
+        exit_code: how the run ended, 0 for well.
     """
-    exit_code = 1
-    try:
-        yield
-        exit_code = 0
-    except SystemExit as leaving:
-        exit_code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-        raise
-    finally:
-        for logger in loggers():
-            close = getattr(logger, "close", None)
-            if close is not None:
-                close(exit_code)
+    for logger in loggers:
+        if isinstance(logger, RunWandbLogger | MetricsCSV):
+            logger.close(exit_code)

@@ -9,6 +9,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
@@ -92,7 +93,7 @@ class MetricsCSV(Logger):
             self._columns = columns
         # Opened for each row: what is closed is out of the process's hands, whatever happens to it.
         line = _line([row.get(name) for name in self._columns]).encode()
-        with self.run_directory.metrics.open("ab", buffering=0) as file:
+        with open_to_append(self.run_directory.metrics) as file:
             end = file.tell()
             try:
                 written = file.write(line)
@@ -147,6 +148,11 @@ class MetricsCSV(Logger):
         """Replace the file by the header and these rows."""
         lines: list[list[Any]] = [columns, *([row.get(name) for name in columns] for row in rows)]
         write_text_atomically(self.run_directory.metrics, "".join(_line(line) for line in lines))
+
+
+def open_to_append(path: Path) -> io.FileIO:
+    """The file without a buffer, so that what was written is known."""
+    return path.open("ab", buffering=0)
 
 
 def _number(value: Any) -> float | int:

@@ -125,7 +125,9 @@ class RunWandbLogger(Logger):
         process.send({"do": "attach", "paths": [str(path.absolute()) for path in files if path.is_file()]})
         if self.settings.log_checkpoints and exit_code == 0 and not self._failed:
             kept = [
-                path for path in (run.checkpoints / "best.ckpt", run.checkpoints / "last.ckpt") if path.exists()
+                path
+                for path in (run.checkpoints / "best.ckpt", run.checkpoints / "last.ckpt")
+                if path.exists()
             ]
             paths = [str(path.absolute()) for path in kept]
             process.send({"do": "keep_checkpoints", "paths": paths, "name": f"checkpoints-{self._id}"})

@@ -1,4 +1,4 @@
-"""The process that talks to Weights & Biases for a training, so that whatever hangs or fails there, hangs and fails here.
+"""The process that talks to Weights & Biases for a training: whatever hangs or fails there, hangs and fails here.
 
 It runs as a program of its own (``RunWandbLogger`` starts it), reads one JSON message a line from its standard input
 and writes what the training's user should know to its standard output. Standard library and wandb only: it must not
@@ -50,16 +50,15 @@ class Reporter:
         Raises:
             Exception: none did.
         """
-        import wandb
-
-        folder = Path(self._start["init"]["dir"])
         with contextlib.suppress(OSError, ValueError):
             self._last_step = int(self._step_file.read_text())
         # wandb would move to a temporary folder without a word.
-        check = folder / "wandb" / ".writable"
+        check = Path(self._start["init"]["dir"], "wandb", ".writable")
         check.parent.mkdir(exist_ok=True)
         check.write_bytes(bytes(65536))
         check.unlink()
+        import wandb
+
         modes: list[str] = self._start["modes"]
         for mode in modes:
             try:
@@ -84,7 +83,9 @@ class Reporter:
     def _abandon(wandb: Any) -> None:
         """Forget a service that may hang, so that the next mode starts with a new one."""
         end_children()
-        with contextlib.suppress(BaseException):  # it leaves the interpreter where its service did not end well
+        with contextlib.suppress(
+            BaseException
+        ):  # it leaves the interpreter where its service did not end well
             wandb.teardown()
 
     def log(self, step: int | None, row: Mapping[str, Any]) -> None:

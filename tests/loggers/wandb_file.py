@@ -43,9 +43,7 @@ class Segment:
         self.records = [Record.FromString(part) for part in contents(data)]
 
     def of_kind(self, kind: str) -> list[Any]:
-        return [
-            getattr(record, kind) for record in self.records if record.WhichOneof("record_type") == kind
-        ]
+        return [getattr(record, kind) for record in self.records if record.WhichOneof("record_type") == kind]
 
     @property
     def run_id(self) -> str:

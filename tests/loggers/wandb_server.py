@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
 Manner = Literal["accept", "refuse", "forbid", "hang"]
+PROJECT = {"id": "cA==", "name": "resnet-zoo", "entity": {"id": "ZQ==", "name": "somebody"}}
 
 
 class StandIn:
@@ -55,7 +56,7 @@ class StandIn:
         """The answer to a GraphQL request."""
         run = {"id": "cnVu", "name": "given", "displayName": "given", "historyLineCount": len(self.rows),
                "sweepName": None, "config": "{}",
-               "project": {"id": "cA==", "name": "resnet-zoo", "entity": {"id": "ZQ==", "name": "somebody"}}}  # fmt: skip
+               "project": PROJECT}  # fmt: skip
         if "upsertBucket" in query:
             self.upserts += 1
             run["name"] = variables.get("name") or "given"
@@ -68,8 +69,7 @@ class StandIn:
             return {"viewer": {"id": "dg==", "entity": "somebody", "username": "somebody", "email": "a@b.invalid",
                                "flags": "{}", "teams": {"edges": []}}}  # fmt: skip
         if "model(name" in query or "RunResumeStatus" in query:
-            return {"model": {"id": "cA==", "name": "resnet-zoo", "entity": {"id": "ZQ==", "name": "somebody"},
-                              "bucket": self._resume_status() if self.rows else None}}  # fmt: skip
+            return {"model": {**PROJECT, "bucket": self._resume_status() if self.rows else None}}
         return {}
 
     def _resume_status(self) -> dict[str, Any]:
