@@ -59,7 +59,7 @@ class Reporter:
         check.unlink()
         import wandb
 
-        modes: list[str] = self._start["modes"]
+        modes: list[Any] = self._start["modes"]
         for mode in modes:
             try:
                 self._run = wandb.init(**self._start["init"], mode=mode, settings=self._settings(wandb))
