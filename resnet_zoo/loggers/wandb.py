@@ -167,15 +167,19 @@ class RunWandbLogger(Logger):
             "finish_within": settings.finish_within,
             "command": redact_arguments(sys.argv),
             "init": {
-                "project": settings.project,
-                "name": settings.name or f"{path.parent.name}/{path.name}",
+                **redact(
+                    {
+                        "project": settings.project,
+                        "name": settings.name or f"{path.parent.name}/{path.name}",
+                        "entity": settings.entity,
+                        "group": settings.group,
+                        "tags": settings.tags,
+                        "notes": settings.notes,
+                    }
+                ),
                 "dir": str(path),
                 "id": self._id,
                 "resume": "allow",
-                "entity": settings.entity,
-                "group": settings.group,
-                "tags": settings.tags,
-                "notes": settings.notes,
                 "config": _plain(self._config),
             },
             "settings": {

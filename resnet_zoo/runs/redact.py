@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -52,7 +53,7 @@ def remember_secrets(value: Any) -> None:
             else:
                 remember_secrets(inner)
     elif isinstance(value, list | tuple):
-        for word, following in zip(value, [*value[1:], None], strict=True):
+        for word, following in itertools.zip_longest(value, value[1:]):
             remember_secrets(word)
             if isinstance(word, str) and word.startswith("-"):
                 name, equals, given = word.partition("=")

@@ -6,7 +6,6 @@ import gzip
 import json
 import re
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
@@ -36,7 +35,7 @@ class StandIn:
         class Handler(_Handler):
             stand_in = outer
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _QuietServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -89,6 +88,11 @@ class StandIn:
             self.exit_codes.append(content.get("exitcode", 0))
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing on the screen: a client that is ended in the middle of a request is part of the tests."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     stand_in: StandIn
     protocol_version = "HTTP/1.1"
@@ -134,11 +138,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
-
-
-if __name__ == "__main__":
-    import sys
-
-    with StandIn(sys.argv[1]) as server:  # type: ignore[arg-type]
-        print(server.url, flush=True)
-        time.sleep(float(sys.argv[2]))
