@@ -20,6 +20,8 @@ from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from resnet_zoo.errors import SaidElsewhere
 
 RUN_DIR_VARIABLE = "RESNET_ZOO_RUN_DIR"
+LAUNCHER_KEYS = ("devices", "num_nodes", "strategy")
+"""Trainer settings that ``trainer_defaults`` may give."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.launch import RUN_DIR_VARIABLE, on_rank_zero
 from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue, MissingData
-from resnet_zoo.loggers import attach_files, default_loggers
+from resnet_zoo.loggers import default_loggers
 from resnet_zoo.runs import (
     RunDirectory,
     RunDirectoryLock,
@@ -87,12 +87,33 @@ def newest_run(folder: Path) -> Path | None:
 
 
 def given_checkpoint(cli: TrainingCLI) -> Path | None:
-    """The checkpoint that ``--ckpt_path`` names, checked to be readable before anything is made; None without."""
-    if cli.config.ckpt_path is None:
+    """The checkpoint that ``--ckpt_path`` names, checked to be readable before anything is made; None without.
+
+    Raises:
+        InvalidValue: several were given, or it does not fit the model.
+        MissingData: there is no such file.
+    """
+    paths = given_checkpoints(cli)
+    if not paths:
         return None
-    path = named_checkpoint(cli.config.ckpt_path, cli.config.run_dir)
-    cli.model.check_fits(read_checkpoint(path))
-    return path
+    if len(paths) > 1:
+        raise InvalidValue(
+            f"{cli.command} takes one checkpoint, {len(paths)} were given with --ckpt_path. "
+            "Several are an ensemble for validate and test."
+        )
+    cli.model.check_fits(read_checkpoint(paths[0]))
+    return paths[0]
+
+
+def given_checkpoints(cli: TrainingCLI) -> list[Path]:
+    """The files that ``--ckpt_path`` names, in order.
+
+    Raises:
+        InvalidValue, MissingData: as ``named_checkpoint``.
+    """
+    given = cli.config.ckpt_path or []
+    names = [given] if isinstance(given, str) else given
+    return [named_checkpoint(name, cli.config.run_dir) for name in names]
 
 
 def newest_checkpoint(cli: TrainingCLI, directory: RunDirectory) -> Path | None:
@@ -157,8 +178,6 @@ def start_run(cli: TrainingCLI, directory: RunDirectory, **record: Any) -> None:
         cli.trainer.loggers = default_loggers(
             directory, cli.config.logger, cli.config_init.wandb, yaml.safe_load(resolved)
         )
-    if cli.command == "fit":
-        attach_files(cli.trainer.loggers, (directory.config, directory.record))
 
 
 def configured_rate(model: ImageClassifier) -> float:

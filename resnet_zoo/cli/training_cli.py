@@ -25,14 +25,15 @@ from resnet_zoo.callbacks.checkpoint_io import AtomicCheckpointIO
 from resnet_zoo.callbacks.sync_batch_norm import SyncBatchNormEverywhere
 from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.arguments import Arguments
-from resnet_zoo.cli.launch import Launch, trainer_defaults
+from resnet_zoo.cli.launch import LAUNCHER_KEYS, Launch, trainer_defaults
 from resnet_zoo.cli.names import short_names
 from resnet_zoo.cli.parse_errors import explain
 from resnet_zoo.data import ImageDataModule
 from resnet_zoo.errors import InvalidValue, UserMistake
 from resnet_zoo.loggers import WandbSettings
 from resnet_zoo.registry import registry
-from resnet_zoo.runs import redact
+
+Protocol = Literal["center", "ten_crop", "multi_scale"]
 
 _OWNED_TRAINER_KEYS = {
     "logger": "Choose with the top-level key 'logger' (wandb, tensorboard or none); metrics.csv is always written.",
@@ -126,10 +127,26 @@ class TrainingCLI(LightningCLI):
         )
         parser.add_argument(
             "--ckpt_path",
-            type=str | None,
+            type=list[str] | str | None,
             default=None,
-            help="Checkpoint to continue (fit) or to evaluate: a path, or 'best' or 'last' of run_dir.",
+            help="Checkpoint to continue (fit) or to evaluate: a path, or 'best' or 'last' of run_dir. Given several "
+            "times, validate and test average their class probabilities.",
         )
+        if self.command in ("validate", "test"):
+            parser.add_argument(
+                "--protocol",
+                type=Protocol,
+                default="center",
+                help="center: the data set's own view; ten_crop: corners, centre and their mirror images; "
+                "multi_scale: whole images at several sizes. Class probabilities are averaged over the views.",
+            )
+            parser.add_argument(
+                "--scales",
+                type=list[int] | None,
+                default=None,
+                help="Shorter sides for multi_scale, in pixels; by default [224,256,384,480,640] for images of 224 "
+                "pixels and in proportion for others.",
+            )
         parser.add_argument(
             "--logger",
             type=Literal["wandb", "tensorboard", "none"],
@@ -205,17 +222,23 @@ class TrainingCLI(LightningCLI):
         return Trainer(**settings)
 
     def resolved_config(self) -> str:
-        """The whole config as YAML, every default included and secrets taken out; it runs again as it is."""
+        """The whole config as YAML, every default included; it runs again as it is."""
         text = self.parser.dump(self.config, skip_link_targets=True, skip_unset=False)
         values = short_names(yaml.safe_load(text))
-        for key in ("resume", "ckpt_path", "run_dir"):  # of this start, not of the experiment
+        for key in (
+            "resume",
+            "ckpt_path",
+            "run_dir",
+            "protocol",
+            "scales",
+        ):  # of this start, not of the experiment
             values.pop(key, None)
         for key in _OWNED_TRAINER_KEYS:
             values["trainer"].pop(key, None)
-        for key in trainer_defaults(self.launch):  # the number of ranks is torchrun's, not the experiment's
+        for key in LAUNCHER_KEYS:  # the number of ranks is torchrun's, not the experiment's
             if not self._was_set(f"trainer.{key}"):
                 values["trainer"].pop(key, None)
-        return yaml.safe_dump(redact(values), sort_keys=False)
+        return yaml.safe_dump(values, sort_keys=False)
 
     def backbone_provenance(self) -> dict[str, Any]:
         """Name, package, version and module of the backbone, with the arguments it was built with."""
