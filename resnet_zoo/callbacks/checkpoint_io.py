@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
 import struct
 import zipfile
 from pathlib import Path
@@ -16,6 +15,7 @@ from lightning.fabric.plugins import CheckpointIO
 from resnet_zoo.errors import InvalidValue, MissingData
 from resnet_zoo.runs import LAST, PREVIOUS, replacing
 from resnet_zoo.runs.atomic import PART_SUFFIX
+from resnet_zoo.safe_load import load_plain
 
 
 class CheckpointNotWritten(RuntimeError):
@@ -123,17 +123,12 @@ def read_checkpoint(path: Path, map_location: Any | None = None) -> dict[str, An
         raise MissingData(f"no checkpoint at '{path}'.")
     if _is_archive(path) and (mistake := checksum_mistake(path)):
         raise InvalidValue(f"'{path}' cannot be read as a checkpoint: {mistake}.")
-    try:
-        checkpoint = torch.load(path, map_location=map_location or "cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InvalidValue(
-            f"'{path}' was not loaded: it is damaged or holds pickled Python objects, which can run code when loaded. "
-            "Checkpoints here hold tensors and plain types only."
-        ) from error
-    except (RuntimeError, EOFError, zipfile.BadZipFile, OSError, ValueError) as error:
-        raise InvalidValue(
-            f"'{path}' cannot be read as a checkpoint: {(str(error) or type(error).__name__).splitlines()[0]}"
-        ) from error
+    checkpoint = load_plain(
+        path,
+        f"checkpoint '{path}'",
+        "Checkpoints here hold tensors and plain types only.",
+        map_location or "cpu",
+    )
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise InvalidValue(f"'{path}' is no checkpoint of a training run: it has no 'state_dict'.")
     return checkpoint

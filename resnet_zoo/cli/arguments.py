@@ -17,6 +17,7 @@ import yaml
 from resnet_zoo.cli.config_files import Config, KeyPath, merge, read_config
 from resnet_zoo.cli.configs import find_config
 from resnet_zoo.errors import InvalidValue, UnknownName, UserMistake
+from resnet_zoo.runs import remember_secrets
 
 NamedKeys = dict[str, Callable[[str], str]]
 """For each dotted key that takes a short name: the function from a name to its import path."""
@@ -85,6 +86,7 @@ def parse_arguments(words: list[str], named_keys: NamedKeys) -> Arguments:
         UserMistake: a config cannot be found or read, or a short name is not known; the message has file and line.
     """
     arguments = Arguments()
+    remember_secrets(words)
     for option in joined(words):
         key, _, value = option.partition("=")
         if key in ("--config", "-c"):
@@ -94,6 +96,7 @@ def parse_arguments(words: list[str], named_keys: NamedKeys) -> Arguments:
             loaded = read_config(path, shown_as=value if path.as_posix() == value else path.as_posix())
             for named_key, resolve in named_keys.items():
                 _resolve_in_config(loaded, tuple(named_key.split(".")), resolve)
+            remember_secrets(loaded.values)
             arguments.config = merge(arguments.config, loaded)
             arguments.config_names.append(path.stem)
         else:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
+from types import TracebackType
 from typing import NamedTuple
 
 from resnet_zoo import __version__
@@ -62,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     show_traceback = "--traceback" in words
     words = [word for word in words if word != "--traceback"]
+    if argv is None:
+        sys.excepthook = print_traceback
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -70,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         if show_traceback:
             raise
         if not isinstance(mistake, SaidElsewhere):
-            print(mistake, file=sys.stderr)
+            print(without_secrets(str(mistake)), file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt:
         if show_traceback:
@@ -89,6 +93,18 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return MISTAKE
+
+
+def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What Python prints of an error that nobody caught, without the secrets that its text may hold."""
+    sys.stderr.write(without_secrets("".join(traceback.format_exception(kind, error, trace))))
+
+
+def without_secrets(text: str) -> str:
+    """``text`` as it may be shown."""
+    from resnet_zoo.runs import redact_text  # only those who have bad news pay for it
+
+    return redact_text(text)
 
 
 def _run(words: list[str]) -> int:

@@ -13,7 +13,7 @@ from resnet_zoo.callbacks import Stopped, TrainingDiverged
 from resnet_zoo.callbacks.checkpoint_io import CheckpointNotWritten
 from resnet_zoo.cli.arguments import joined
 from resnet_zoo.cli.training_cli import TrainingCLI
-from resnet_zoo.runs import PREEMPTED, RunDirectory, State, write_status
+from resnet_zoo.runs import PREEMPTED, RunDirectory, State, redact_text, write_status
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as of a process that the signal ended (128 + its number)."""
@@ -93,7 +93,7 @@ def _next_step(words: list[str], directory: RunDirectory) -> str:
 
 def _say(cli: TrainingCLI, text: str) -> None:
     if cli.launch.rank == 0:
-        print(text, file=sys.stderr, flush=True)
+        print(redact_text(text), file=sys.stderr, flush=True)
 
 
 def _write(

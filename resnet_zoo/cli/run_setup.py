@@ -18,7 +18,7 @@ from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.launch import RUN_DIR_VARIABLE, on_rank_zero
 from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue, MissingData
-from resnet_zoo.loggers import default_loggers
+from resnet_zoo.loggers import attach_files, default_loggers
 from resnet_zoo.runs import (
     RunDirectory,
     RunDirectoryLock,
@@ -178,6 +178,8 @@ def start_run(cli: TrainingCLI, directory: RunDirectory, **record: Any) -> None:
         cli.trainer.loggers = default_loggers(
             directory, cli.config.logger, cli.config_init.wandb, yaml.safe_load(resolved)
         )
+    if cli.command == "fit":
+        attach_files(cli.trainer.loggers, (directory.config, directory.record))
 
 
 def configured_rate(model: ImageClassifier) -> float:

@@ -19,6 +19,7 @@ from resnet_zoo.cli.run_setup import given_checkpoint, newest_checkpoint, open_r
 from resnet_zoo.cli.summary import print_fit_table, print_result
 from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI
 from resnet_zoo.errors import InvalidValue
+from resnet_zoo.loggers import close_loggers
 from resnet_zoo.runs import EvaluationResult, RunDirectory
 
 
@@ -82,7 +83,12 @@ def fit(cli: TrainingCLI, words: list[str]) -> int:
     directory = open_run_directory(cli)
     checkpoint = checkpoint or newest_checkpoint(cli, directory)
     start_run(cli, directory)
-    return run_to_its_end(cli, directory, words, lambda: _train_and_score(cli, directory, checkpoint))
+    code = 1
+    try:
+        code = run_to_its_end(cli, directory, words, lambda: _train_and_score(cli, directory, checkpoint))
+    finally:
+        close_loggers(cli.trainer.loggers, code)
+    return code
 
 
 def _train_and_score(cli: TrainingCLI, directory: RunDirectory, checkpoint: Path | None) -> None:

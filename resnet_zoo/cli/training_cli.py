@@ -32,6 +32,7 @@ from resnet_zoo.data import ImageDataModule
 from resnet_zoo.errors import InvalidValue, UserMistake
 from resnet_zoo.loggers import WandbSettings
 from resnet_zoo.registry import registry
+from resnet_zoo.runs import redact
 
 Protocol = Literal["center", "ten_crop", "multi_scale"]
 
@@ -222,7 +223,7 @@ class TrainingCLI(LightningCLI):
         return Trainer(**settings)
 
     def resolved_config(self) -> str:
-        """The whole config as YAML, every default included; it runs again as it is."""
+        """The whole config as YAML, every default included and secrets taken out; it runs again as it is."""
         text = self.parser.dump(self.config, skip_link_targets=True, skip_unset=False)
         values = short_names(yaml.safe_load(text))
         for key in (
@@ -238,7 +239,7 @@ class TrainingCLI(LightningCLI):
         for key in LAUNCHER_KEYS:  # the number of ranks is torchrun's, not the experiment's
             if not self._was_set(f"trainer.{key}"):
                 values["trainer"].pop(key, None)
-        return yaml.safe_dump(values, sort_keys=False)
+        return yaml.safe_dump(redact(values), sort_keys=False)
 
     def backbone_provenance(self) -> dict[str, Any]:
         """Name, package, version and module of the backbone, with the arguments it was built with."""

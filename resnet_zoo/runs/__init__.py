@@ -4,7 +4,7 @@ from resnet_zoo.runs.atomic import replacing, sweep_unfinished, write_text_atomi
 from resnet_zoo.runs.directory import BEST, LAST, PREVIOUS, RunDirectory
 from resnet_zoo.runs.lock import RunDirectoryLock
 from resnet_zoo.runs.record import collect_record, read_record, update_record, write_record
-from resnet_zoo.runs.redact import redact, redact_arguments, redact_text
+from resnet_zoo.runs.redact import redact, redact_arguments, redact_text, remember_secrets
 from resnet_zoo.runs.results import EvaluationResult, InconsistentResult
 from resnet_zoo.runs.status import PREEMPTED, State, read_status, write_status
 
@@ -24,6 +24,7 @@ __all__ = [
     "redact",
     "redact_arguments",
     "redact_text",
+    "remember_secrets",
     "replacing",
     "sweep_unfinished",
     "update_record",

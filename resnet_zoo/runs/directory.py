@@ -58,6 +58,11 @@ class RunDirectory:
         """The id of the run at Weights & Biases, chosen at the first start and kept."""
         return self.path / "wandb_id"
 
+    @property
+    def wandb_step(self) -> Path:
+        """The last step that Weights & Biases has a row of; updates made again after a resume are not sent again."""
+        return self.path / "wandb_step"
+
     def result(self, split: str) -> Path:
         """The result file of a split: ``validate.json`` for "val", ``test.json`` for "test"."""
         return self.path / RESULT_NAMES.get(split, f"{split}.json")
