@@ -26,6 +26,10 @@ class MissingData(UserMistake, FileNotFoundError):
     """A file or folder that should be there and is not, or is laid out differently."""
 
 
+class SaidElsewhere(UserMistake):
+    """Another rank says what is wrong; this one ends with the same exit code and without a word."""
+
+
 def nearest_names(given: str, allowed: Iterable[str], count: int = 3) -> list[str]:
     """Up to ``count`` allowed names that look most like ``given``, best first; empty when nothing is close."""
     by_folded = {name.casefold(): name for name in allowed}

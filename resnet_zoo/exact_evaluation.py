@@ -55,13 +55,18 @@ class ExactEvaluation(LightningModule):
         num_samples = getattr(getattr(self.trainer, "datamodule", None), "num_samples", {}).get(split)
         self.ledger = None if num_samples is None else SampleLedger(num_samples)
 
-    def validation_step(self, batch: ImageBatch, batch_idx: int) -> None:
-        """Count one batch; images that only pad it are labelled -1 and not counted."""
-        logits = self(batch.images).float()
+    def validation_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
+        """Count one batch; images that only pad it are labelled -1 and not counted.
+
+        Returns:
+            logits (b, num_classes), for callbacks that do more with them.
+        """
+        logits: Tensor = self(batch.images).float()
         losses = cross_entropy(logits, batch.labels, ignore_index=-1, reduction="none")
         self.eval_counts.update(logits, batch.labels, losses)
         if self.ledger is not None:
             self.ledger.record(batch.indices)
+        return logits
 
     test_step = validation_step
 

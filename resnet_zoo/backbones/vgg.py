@@ -18,6 +18,7 @@ from collections.abc import Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
 
 from resnet_zoo.backbones.base import Backbone, preset
 from resnet_zoo.backbones.layers import Norm, check_positive, check_probability, conv_layer, initialize
@@ -38,7 +39,12 @@ class VGG(Backbone):
         hidden_features: units of each of the two hidden layers.
         pool_size: side of the feature map that the hidden layers see; other resolutions are averaged to it.
         in_channels: channels of the images.
+
+    Attributes:
+        dense: whether the hidden layers are applied as convolutions, see ``backbones.dense``.
     """
+
+    dense = False
 
     def __init__(
         self,
@@ -61,6 +67,7 @@ class VGG(Backbone):
                 channels = width
             stage.append(nn.MaxPool2d(kernel_size=2, stride=2))
             self.stages.append(stage)
+        self._pool_size = pool_size
         self.pool = nn.AdaptiveAvgPool2d(pool_size)
         self.hidden = nn.Sequential(
             nn.Linear(channels * pool_size**2, hidden_features),
@@ -90,8 +97,28 @@ class VGG(Backbone):
                 f"{MIN_IMAGE_SIZE} pixels, not {images.shape[-2]}x{images.shape[-1]}. Enlarge them, or take a net that "
                 "accepts small ones, such as 'resnet20_cifar'."
             )
-        features: Tensor = self.hidden(self.pool(self.stages(images)).flatten(1))
+        maps: Tensor = self.stages(images)
+        if self.dense:
+            return self._dense_features(maps)
+        features: Tensor = self.hidden(self.pool(maps).flatten(1))
         return features
+
+    def _dense_features(self, maps: Tensor) -> Tensor:
+        """The hidden layers as convolutions, at every place of the feature map where they fit, averaged (section 3.2).
+
+        The first becomes a convolution of ``pool_size``, the second one of 1x1. As the head is linear, averaging what
+        it sees is averaging the class score map.
+        """
+        first, side = self.hidden[0], self._pool_size
+        assert isinstance(first, nn.Linear)
+        if min(maps.shape[-2:]) < side:
+            raise InvalidValue(
+                f"VGG's first hidden layer sees {side}x{side} positions and the feature map has {maps.shape[-2]}x"
+                f"{maps.shape[-1]}. Use images whose shorter side is at least {side * MIN_IMAGE_SIZE} pixels."
+            )
+        weight = first.weight.view(first.out_features, -1, side, side)
+        hidden: Tensor = self.hidden[1:](conv2d(maps, weight, first.bias).movedim(1, -1))
+        return hidden.mean(dim=(1, 2))
 
 
 def imagenet_vgg(

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import errno
-import pickle
+import os
+import struct
+import zipfile
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import torch
 from lightning.fabric.plugins import CheckpointIO
 
 from resnet_zoo.errors import InvalidValue, MissingData
-from resnet_zoo.runs import replacing
+from resnet_zoo.runs import LAST, PREVIOUS, replacing
+from resnet_zoo.runs.atomic import PART_SUFFIX
+from resnet_zoo.safe_load import load_plain
 
 
-class DiskFull(RuntimeError):
-    """There was no room for a checkpoint; the one before it is untouched."""
+class CheckpointNotWritten(RuntimeError):
+    """A checkpoint could not be written: no room, no permission, a broken disk. The one before it is untouched."""
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -24,28 +27,32 @@ class AtomicCheckpointIO(CheckpointIO):
 
     Lightning's own writer stages the file in ``$TMPDIR`` and copies it over the old one when that is another file
     system: killed in between, or with the disk full, it leaves no usable checkpoint at all.
+
+    Attributes:
+        failure: why the last file was not written, None if it was. Only the rank that writes knows; raising there
+            would leave the others waiting for it, so that ``Checkpoints`` asks and all ranks decide together.
     """
+
+    def __init__(self) -> None:
+        self.failure: CheckpointNotWritten | None = None
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
     ) -> None:
-        """Write the file, or leave the old one as it was.
-
-        Raises:
-            DiskFull: no space is left.
-            PermissionError: the folder cannot be written to.
-        """
+        """Write the file, or leave the old one as it was and say why in ``failure``; the last becomes the previous."""
         target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self.failure = None
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             with replacing(target) as file:
                 torch.save(checkpoint, file)
+                if target.name == LAST and target.exists():
+                    _keep_as(target, target.with_name(PREVIOUS))
         except (OSError, RuntimeError) as error:
-            if getattr(error, "errno", None) == errno.ENOSPC or "inline_container" in str(error):
-                raise DiskFull(
-                    f"no space left to write '{target}'; the checkpoint before it is untouched."
-                ) from error
-            raise
+            if not isinstance(error, OSError) and "inline_container" not in str(error):
+                raise
+            self.failure = CheckpointNotWritten(f"'{target}' was not written: {_reason(error)}")
+            self.failure.__cause__ = error
 
     def load_checkpoint(
         self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
@@ -58,26 +65,76 @@ class AtomicCheckpointIO(CheckpointIO):
         Path(path).unlink(missing_ok=True)
 
 
+def _keep_as(path: Path, name: Path) -> None:
+    """Give a file a second name, in place of what had it; a file system without links gets the name alone."""
+    temporary = name.with_name(f".{name.name}.{os.getpid()}{PART_SUFFIX}")
+    temporary.unlink(missing_ok=True)
+    try:
+        temporary.hardlink_to(path)
+    except OSError:
+        path.replace(name)
+    else:
+        temporary.replace(name)
+
+
+def _reason(error: BaseException) -> str:
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT) or "inline_container" in str(error):  # torch hides the number
+        return "no space is left on the disk."
+    return f"{getattr(error, 'strerror', None) or error}."
+
+
+def checksum_mistake(path: Path) -> str | None:
+    """What the checksums say against a file that torch wrote; None if every byte of its content is as written.
+
+    The file is a zip archive whose every record carries a CRC-32. torch writes it and never looks at it again, so
+    that a flipped bit in a weight would load without a word.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except (
+        zipfile.BadZipFile,
+        EOFError,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+        struct.error,
+    ) as error:
+        return f"it is cut short or its directory is damaged ({error})"
+    return (
+        None
+        if broken is None
+        else f"the content of its record '{broken.partition('/')[2]}' is not what was written"
+    )
+
+
 def read_checkpoint(path: Path, map_location: Any | None = None) -> dict[str, Any]:
     """Read a checkpoint of tensors and plain types.
 
     Raises:
         MissingData: there is no such file.
-        InvalidValue: the file is cut short, is no checkpoint, or holds pickled objects, which would run code.
+        InvalidValue: the file is cut short or altered, is no checkpoint, or holds pickled objects, which would run.
     """
     if not path.is_file():
         raise MissingData(f"no checkpoint at '{path}'.")
-    try:
-        checkpoint = torch.load(path, map_location=map_location or "cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InvalidValue(
-            f"'{path}' was not loaded: it is damaged or holds pickled Python objects, which can run code when loaded. "
-            "Checkpoints here hold tensors and plain types only."
-        ) from error
-    except (RuntimeError, EOFError, BadZipFile, OSError, ValueError) as error:
-        raise InvalidValue(
-            f"'{path}' cannot be read as a checkpoint: {str(error).splitlines()[0]}"
-        ) from error
+    if _is_archive(path) and (mistake := checksum_mistake(path)):
+        raise InvalidValue(f"'{path}' cannot be read as a checkpoint: {mistake}.")
+    checkpoint = load_plain(
+        path,
+        f"checkpoint '{path}'",
+        "Checkpoints here hold tensors and plain types only.",
+        map_location or "cpu",
+    )
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise InvalidValue(f"'{path}' is no checkpoint of a training run: it has no 'state_dict'.")
     return checkpoint
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether the file begins as torch's archives do; those of torch before 1.6 carry no checksums."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"

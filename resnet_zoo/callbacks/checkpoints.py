@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch.distributed as dist
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from resnet_zoo.callbacks.checkpoint_io import CheckpointNotWritten
 from resnet_zoo.callbacks.metrics_writer import CountedTraining
 from resnet_zoo.callbacks.non_finite import assert_finite
 from resnet_zoo.errors import InvalidValue
@@ -68,6 +70,7 @@ class Checkpoints(Checkpoint):
         self._last_written = time.monotonic()
         self._last_step = -1
         self._is_due = False
+        self._reason = ""
 
     @property
     def last(self) -> Path:
@@ -118,9 +121,11 @@ class Checkpoints(Checkpoint):
         if score is None or not math.isfinite(score):
             return
         if self.best_score is None or self._is_better(score, self.best_score):
+            before = self.best_score, self.best_epoch
             self.best_score, self.best_epoch = score, trainer.current_epoch
             assert_finite(pl_module)
-            self._save(trainer, self.best)
+            if not self._save(trainer, self.best):
+                self.best_score, self.best_epoch = before
 
     def _is_better(self, score: float, than: float) -> bool:
         mode = self.settings.mode or ("min" if self.settings.monitor == "val/loss" else "max")
@@ -145,20 +150,38 @@ class Checkpoints(Checkpoint):
 
         Returns:
             the file.
+
+        Raises:
+            CheckpointNotWritten: it could not be written, and there is no later occasion.
         """
-        if trainer.global_step != self._last_step:
-            self._save_last(trainer, pl_module)
+        if trainer.global_step != self._last_step and not self._save_last(trainer, pl_module):
+            raise CheckpointNotWritten(f"{self._reason} The checkpoint before it is untouched.")
         return self.last
 
-    def _save_last(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def _save_last(self, trainer: Trainer, pl_module: LightningModule) -> bool:
         assert_finite(pl_module)
-        self._save(trainer, self.last)
-        self._last_written, self._last_step = time.monotonic(), trainer.global_step
-        self._is_due = False
+        self._last_written, self._is_due = time.monotonic(), False
+        if not self._save(trainer, self.last):
+            return False
+        self._last_step = trainer.global_step
+        return True
 
-    def _save(self, trainer: Trainer, path: Path) -> None:
-        if not trainer.fast_dev_run:  # type: ignore[attr-defined]
-            trainer.save_checkpoint(path)
+    def _save(self, trainer: Trainer, path: Path) -> bool:
+        """Write a file; whether it is written, which all ranks learn. Where not, training goes on without it."""
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return True
+        trainer.save_checkpoint(path)
+        failure = getattr(trainer.strategy.checkpoint_io, "failure", None)
+        if not trainer.strategy.reduce_boolean_decision(failure is not None, all=False):
+            return True
+        self._reason = str(failure or f"'{path}' was not written by rank 0.")
+        if failure is not None:
+            print(
+                f"{self._reason} The one before it is untouched; training goes on, and the next is tried as usual.",
+                file=sys.stderr,
+                flush=True,
+            )
+        return False
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]

@@ -7,6 +7,7 @@ import paths that jsonargparse instantiates.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,9 +17,14 @@ import yaml
 from resnet_zoo.cli.config_files import Config, KeyPath, merge, read_config
 from resnet_zoo.cli.configs import find_config
 from resnet_zoo.errors import InvalidValue, UnknownName, UserMistake
+from resnet_zoo.runs import remember_secrets
 
 NamedKeys = dict[str, Callable[[str], str]]
 """For each dotted key that takes a short name: the function from a name to its import path."""
+
+
+REPEATED_KEYS = ("ckpt_path",)
+"""Options that may be given several times, all of which count; of all others the last one does."""
 
 
 @dataclass
@@ -37,14 +43,23 @@ class Arguments:
 
     def words(self) -> list[str]:
         """The command line for jsonargparse: the merged config first, so that every option overrides it."""
+        options = list(self.options)
+        for key in REPEATED_KEYS:
+            if len(values := self.all_options(key)) > 1:
+                options = [word for word in options if not word.startswith(f"--{key}=")]
+                options.append(f"--{key}={json.dumps(values)}")
         if not self.config.values:
-            return list(self.options)
-        return ["--config", yaml.safe_dump(self.config.values, sort_keys=False), *self.options]
+            return options
+        return ["--config", yaml.safe_dump(self.config.values, sort_keys=False), *options]
 
     def option(self, key: str) -> str | None:
         """The last value given to ``--key`` on the command line."""
-        values = [word.partition("=")[2] for word in self.options if word.startswith(f"--{key}=")]
+        values = self.all_options(key)
         return values[-1] if values else None
+
+    def all_options(self, key: str) -> list[str]:
+        """Every value given to ``--key`` on the command line, in order."""
+        return [word.partition("=")[2] for word in self.options if word.startswith(f"--{key}=")]
 
     def get(self, key: str) -> Any:
         """The value of a dotted key: the command line's, else the merged config's, else None."""
@@ -71,6 +86,7 @@ def parse_arguments(words: list[str], named_keys: NamedKeys) -> Arguments:
         UserMistake: a config cannot be found or read, or a short name is not known; the message has file and line.
     """
     arguments = Arguments()
+    remember_secrets(words)
     for option in joined(words):
         key, _, value = option.partition("=")
         if key in ("--config", "-c"):
@@ -80,6 +96,7 @@ def parse_arguments(words: list[str], named_keys: NamedKeys) -> Arguments:
             loaded = read_config(path, shown_as=value if path.as_posix() == value else path.as_posix())
             for named_key, resolve in named_keys.items():
                 _resolve_in_config(loaded, tuple(named_key.split(".")), resolve)
+            remember_secrets(loaded.values)
             arguments.config = merge(arguments.config, loaded)
             arguments.config_names.append(path.stem)
         else:

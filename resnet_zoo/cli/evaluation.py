@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.runs import EvaluationResult, RunDirectory
 
@@ -13,7 +14,7 @@ SPLITS = {"validate": "val", "test": "test"}
 def evaluate(
     cli: TrainingCLI, split: str, checkpoint: Path | None, directory: RunDirectory
 ) -> EvaluationResult:
-    """Score the model on a split over all ranks and write ``validate.json`` or ``test.json``.
+    """Score the model on a split over all ranks, in one pass, and write ``validate.json`` or ``test.json``.
 
     Args:
         cli: the built data, model and trainer.
@@ -24,23 +25,32 @@ def evaluate(
     Raises:
         InconsistentResult: not every image was counted exactly once.
     """
-    run = cli.trainer.test if split == "test" else cli.trainer.validate
-    run(
-        cli.model,
-        datamodule=cli.datamodule,
-        ckpt_path=checkpoint,
-        verbose=False,
-        weights_only=True,
-    )
-    result = result_of(cli, split, checkpoint)
-    if cli.launch.rank == 0 and cli.trainer.is_global_zero and not cli.model.evaluates_a_part(split):
-        result.write(directory.result(split))
+    run_pass(cli, cli.model, split, checkpoint)
+    result = result_of(cli, cli.model, split, checkpoint)
+    publish(cli, cli.model, result, directory)
     return result
 
 
-def result_of(cli: TrainingCLI, split: str, checkpoint: Path | None) -> EvaluationResult:
-    """The result of the evaluation that the model ran last on a split."""
-    scores, ledger = cli.model.scores[split], cli.model.ledger
+def run_pass(cli: TrainingCLI, model: ImageClassifier, split: str, checkpoint: Path | None) -> None:
+    """Go through a split once, over all ranks; the scores are left in ``model.scores``."""
+    run = cli.trainer.test if split == "test" else cli.trainer.validate
+    run(model, datamodule=cli.datamodule, ckpt_path=checkpoint, verbose=False, weights_only=True)
+
+
+def publish(
+    cli: TrainingCLI, model: ImageClassifier, result: EvaluationResult, directory: RunDirectory
+) -> None:
+    """Write the result file, on rank 0; a number over only some of the batches is printed, but never published."""
+    whole = not model.evaluates_a_part(result.split)
+    if cli.launch.rank == 0 and cli.trainer.is_global_zero and whole:
+        result.write(directory.result(result.split))
+
+
+def result_of(
+    cli: TrainingCLI, model: ImageClassifier, split: str, checkpoint: Path | None
+) -> EvaluationResult:
+    """The result of the evaluation that a model ran last on a split."""
+    scores, ledger = model.scores[split], model.ledger
     expected = cli.datamodule.num_samples[split]
     return EvaluationResult(
         split=split,
@@ -50,7 +60,7 @@ def result_of(cli: TrainingCLI, split: str, checkpoint: Path | None) -> Evaluati
         correct1=scores.correct1,
         correct5=scores.correct5,
         evaluated=scores.evaluated,
-        expected=scores.evaluated if cli.model.evaluates_a_part(split) else expected,
+        expected=scores.evaluated if model.evaluates_a_part(split) else expected,
         duplicates=ledger.duplicates if ledger else 0,
         world_size=cli.trainer.world_size,
         checkpoint=str(checkpoint) if checkpoint else str(cli.config.model.weights or ""),

@@ -8,6 +8,7 @@ started from outside agree over a process group, Lightning's children find it in
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +17,11 @@ import torch.distributed as dist
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
+from resnet_zoo.errors import SaidElsewhere
+
 RUN_DIR_VARIABLE = "RESNET_ZOO_RUN_DIR"
+LAUNCHER_KEYS = ("devices", "num_nodes", "strategy")
+"""Trainer settings that ``trainer_defaults`` may give."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +86,26 @@ def connect(launch: Launch, accelerator: str) -> None:
     )
 
 
-def agree(launch: Launch, value: str | None) -> str | None:
-    """Rank 0's value on every rank."""
+def on_rank_zero(launch: Launch, act: Callable[[], str | None]) -> str | None:
+    """Let rank 0 do something, and give all ranks started from outside what it returned.
+
+    Raises:
+        UserMistake: rank 0's, there.
+        SaidElsewhere: on the others, if rank 0 raised anything.
+    """
+    value: str | None = None
+    failure: BaseException | None = None
+    if launch.rank == 0:
+        try:
+            value = act()
+        except Exception as error:
+            failure = error
     if launch.external:
-        box = [value]
+        box: list[Any] = [value, failure is not None]
         dist.broadcast_object_list(box, src=0)
-        return box[0]
-    if launch.launcher == "lightning":
-        return os.environ[RUN_DIR_VARIABLE]
+        value = box[0]
+        if box[1] and failure is None:
+            raise SaidElsewhere("rank 0 could not go on")
+    if failure is not None:
+        raise failure
     return value

@@ -8,10 +8,12 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
+from types import TracebackType
 from typing import NamedTuple
 
 from resnet_zoo import __version__
-from resnet_zoo.errors import UserMistake, unknown_name
+from resnet_zoo.errors import SaidElsewhere, UserMistake, unknown_name
 
 MISTAKE, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
 """Exit codes: what was given is wrong; Ctrl-C; the reader of the output went away (128 + the signal's number)."""
@@ -62,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else list(argv)
     show_traceback = "--traceback" in words
     words = [word for word in words if word != "--traceback"]
+    if argv is None:
+        sys.excepthook = print_traceback
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -69,7 +73,8 @@ def main(argv: list[str] | None = None) -> int:
     except UserMistake as mistake:
         if show_traceback:
             raise
-        print(mistake, file=sys.stderr)
+        if not isinstance(mistake, SaidElsewhere):
+            print(without_secrets(str(mistake)), file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt:
         if show_traceback:
@@ -88,6 +93,18 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return MISTAKE
+
+
+def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What Python prints of an error that nobody caught, without the secrets that its text may hold."""
+    sys.stderr.write(without_secrets("".join(traceback.format_exception(kind, error, trace))))
+
+
+def without_secrets(text: str) -> str:
+    """``text`` as it may be shown."""
+    from resnet_zoo.runs import redact_text  # only those who have bad news pay for it
+
+    return redact_text(text)
 
 
 def _run(words: list[str]) -> int:

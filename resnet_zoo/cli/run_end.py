@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from resnet_zoo.callbacks import Stopped, TrainingDiverged
+from resnet_zoo.callbacks.checkpoint_io import CheckpointNotWritten
 from resnet_zoo.cli.arguments import joined
 from resnet_zoo.cli.training_cli import TrainingCLI
-from resnet_zoo.runs import PREEMPTED, RunDirectory, State, write_status
+from resnet_zoo.runs import PREEMPTED, RunDirectory, State, redact_text, write_status
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as of a process that the signal ended (128 + its number)."""
@@ -47,8 +48,9 @@ def run_to_its_end(
         _say(cli, f"Interrupted at once. {_next_step(words, directory)}")
         _write(cli, directory, "interrupted", "interrupted at once, without saving", exit_code=INTERRUPTED)
         return INTERRUPTED
-    except TrainingDiverged as error:
-        _write(cli, directory, "diverged", str(error), exit_code=FAILED)
+    except (TrainingDiverged, CheckpointNotWritten) as error:
+        diverged = isinstance(error, TrainingDiverged)
+        _write(cli, directory, "diverged" if diverged else "failed", str(error), exit_code=FAILED)
         _say(cli, str(error))
         return FAILED
     except BaseException as error:
@@ -91,7 +93,7 @@ def _next_step(words: list[str], directory: RunDirectory) -> str:
 
 def _say(cli: TrainingCLI, text: str) -> None:
     if cli.launch.rank == 0:
-        print(text, file=sys.stderr, flush=True)
+        print(redact_text(text), file=sys.stderr, flush=True)
 
 
 def _write(

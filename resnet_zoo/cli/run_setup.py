@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,22 @@ import yaml
 from lightning.pytorch import Trainer
 from torch.nn import Parameter
 
+from resnet_zoo.callbacks.checkpoint_integrity import newest_valid, set_aside
 from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
 from resnet_zoo.classifier import ImageClassifier
-from resnet_zoo.cli.launch import RUN_DIR_VARIABLE, agree
+from resnet_zoo.cli.launch import RUN_DIR_VARIABLE, on_rank_zero
 from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue, MissingData
-from resnet_zoo.loggers import default_loggers
-from resnet_zoo.runs import RunDirectory, collect_record, read_record, write_record, write_text_atomically
+from resnet_zoo.loggers import attach_files, default_loggers
+from resnet_zoo.runs import (
+    RunDirectory,
+    RunDirectoryLock,
+    collect_record,
+    read_record,
+    sweep_unfinished,
+    write_record,
+    write_text_atomically,
+)
 
 RUNS = Path("runs")
 
@@ -34,11 +44,25 @@ def open_run_directory(cli: TrainingCLI) -> RunDirectory:
     Raises:
         InvalidValue: the directory holds another run, or cannot be written to.
     """
-    chosen = str(_choose(cli).path) if cli.launch.rank == 0 else None
-    path = agree(cli.launch, chosen)
+    if cli.launch.launcher == "lightning":
+        return RunDirectory(Path(os.environ[RUN_DIR_VARIABLE]))
+    path = on_rank_zero(cli.launch, lambda: str(_chosen_and_locked(cli).path))
     assert path is not None
     os.environ[RUN_DIR_VARIABLE] = path
     return RunDirectory(Path(path))
+
+
+def _chosen_and_locked(cli: TrainingCLI) -> RunDirectory:
+    directory = _choose(cli)
+    lock = RunDirectoryLock(directory.path)
+    lock.acquire()
+    cli.closing.callback(lock.release)
+    if cli.config.resume != "auto":
+        RunDirectory.at(directory.path)  # again: two that start at the same moment both found it empty
+    for folder in (directory.path, directory.checkpoints):
+        for path in sweep_unfinished(folder):
+            print(f"removed '{path}', which a killed process left half written.", file=sys.stderr)
+    return directory
 
 
 def _choose(cli: TrainingCLI) -> RunDirectory:
@@ -63,21 +87,59 @@ def newest_run(folder: Path) -> Path | None:
 
 
 def given_checkpoint(cli: TrainingCLI) -> Path | None:
-    """The checkpoint that ``--ckpt_path`` names, checked to be readable before anything is made; None without."""
-    if cli.config.ckpt_path is None:
+    """The checkpoint that ``--ckpt_path`` names, checked to be readable before anything is made; None without.
+
+    Raises:
+        InvalidValue: several were given, or it does not fit the model.
+        MissingData: there is no such file.
+    """
+    paths = given_checkpoints(cli)
+    if not paths:
         return None
-    path = named_checkpoint(cli.config.ckpt_path, cli.config.run_dir)
-    cli.model.check_fits(read_checkpoint(path))
-    return path
+    if len(paths) > 1:
+        raise InvalidValue(
+            f"{cli.command} takes one checkpoint, {len(paths)} were given with --ckpt_path. "
+            "Several are an ensemble for validate and test."
+        )
+    cli.model.check_fits(read_checkpoint(paths[0]))
+    return paths[0]
+
+
+def given_checkpoints(cli: TrainingCLI) -> list[Path]:
+    """The files that ``--ckpt_path`` names, in order.
+
+    Raises:
+        InvalidValue, MissingData: as ``named_checkpoint``.
+    """
+    given = cli.config.ckpt_path or []
+    names = [given] if isinstance(given, str) else given
+    return [named_checkpoint(name, cli.config.run_dir) for name in names]
 
 
 def newest_checkpoint(cli: TrainingCLI, directory: RunDirectory) -> Path | None:
     """The checkpoint that ``--resume auto`` continues; None for a fresh start."""
-    path = directory.checkpoints / "last.ckpt"
-    if cli.config.resume != "auto" or not path.exists():
+    if cli.config.resume != "auto":
         return None
-    cli.model.check_fits(read_checkpoint(path))
-    return path
+
+    def choose() -> str | None:
+        choice = newest_valid(directory.checkpoints)
+        for notice in choice.notices():
+            print(notice, file=sys.stderr)
+        if choice.path is None:
+            return None
+        cli.model.check_fits(choice.content)
+        set_aside(choice.damaged)
+        print(
+            f"continuing from '{choice.path}': update {choice.content['global_step']}, "
+            f"epoch {choice.content['epoch']}.",
+            file=sys.stderr,
+        )
+        return str(choice.path)
+
+    if cli.launch.launcher == "lightning":
+        return newest_valid(directory.checkpoints).path
+    path = on_rank_zero(cli.launch, choose)
+    return None if path is None else Path(path)
 
 
 def named_checkpoint(given: str, run_dir: str | None) -> Path:
@@ -117,6 +179,8 @@ def start_run(cli: TrainingCLI, directory: RunDirectory, **record: Any) -> None:
         cli.trainer.loggers = default_loggers(
             directory, cli.config.logger, cli.config_init.wandb, yaml.safe_load(resolved)
         )
+    if cli.command == "fit":
+        attach_files(cli.trainer.loggers, (directory.config, directory.record))
 
 
 def configured_rate(model: ImageClassifier) -> float:

@@ -38,7 +38,7 @@ def print_fit_table(
 def print_result(cli: TrainingCLI, directory: RunDirectory, result: EvaluationResult) -> None:
     """The scores of one evaluation and the file that holds them."""
     print(
-        f"\n{_table([('', 'top-1 %', 'top-5 %', 'loss', 'images'), (_NAMES[result.split], *_numbers(result))])}"
+        f"\n{_table([('', 'top-1 %', 'top-5 %', 'loss', 'images'), (_evaluation(result), *_numbers(result))])}"
     )
     written = directory.result(result.split)
     print(
@@ -46,6 +46,16 @@ def print_result(cli: TrainingCLI, directory: RunDirectory, result: EvaluationRe
         if written.exists()
         else "not written: only some of the batches were evaluated"
     )
+
+
+def _evaluation(result: EvaluationResult) -> str:
+    """Of which split, by which protocol, and of how many checkpoints."""
+    parts = [_NAMES[result.split]]
+    if result.protocol != "center":
+        parts.append(f"{result.protocol} ({len(result.views)} views)")
+    if len(result.checkpoints) > 1:
+        parts.append(f"{len(result.checkpoints)} checkpoints")
+    return ", ".join(parts)
 
 
 def _numbers(scores: Scores | EvaluationResult) -> tuple[str, str, str, str]:

@@ -10,16 +10,19 @@ from lightning.pytorch import Callback
 
 from resnet_zoo.callbacks import quieten_lightning
 from resnet_zoo.cli.arguments import Arguments, parse_arguments
+from resnet_zoo.cli.config_files import parse_scalar
 from resnet_zoo.cli.evaluation import SPLITS, evaluate
 from resnet_zoo.cli.launch import connect, detect
 from resnet_zoo.cli.names import NAMED_KEYS
 from resnet_zoo.cli.predictions import write_predictions
+from resnet_zoo.cli.protocols import evaluate_plan, plan_of
 from resnet_zoo.cli.resuming import check_resume
 from resnet_zoo.cli.run_end import run_to_its_end
 from resnet_zoo.cli.run_setup import given_checkpoint, newest_checkpoint, open_run_directory, start_run
 from resnet_zoo.cli.summary import print_fit_table, print_result
 from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI
 from resnet_zoo.errors import InvalidValue
+from resnet_zoo.loggers import close_loggers
 from resnet_zoo.runs import EvaluationResult, RunDirectory
 
 
@@ -47,19 +50,24 @@ def main(argv: list[str], more_callbacks: Sequence[Callback] = ()) -> int:
         cli = TrainingCLI(command, arguments, launch, more_callbacks=more_callbacks)
     except ParseRefused as refused:
         raise refused.mistake from refused.__cause__
-    if command == "fit":
-        cli.datamodule.check_batch_size(cli.trainer.world_size, cli.trainer.accumulate_grad_batches)
-        return fit(cli, words)
-    evaluate_checkpoint(cli)
-    return 0
+    with cli.closing:
+        if command == "fit":
+            cli.datamodule.check_batch_size(cli.trainer.world_size, cli.trainer.accumulate_grad_batches)
+            return fit(cli, words)
+        evaluate_checkpoint(cli)
+        return 0
 
 
 def _with_the_run_s_config(arguments: Arguments, words: list[str]) -> Arguments:
-    """A checkpoint that lies in a run directory brings that run's config along."""
-    checkpoint = arguments.option("ckpt_path")
-    if checkpoint is None:
+    """A checkpoint that lies in a run directory brings that run's config along; of several, the first does."""
+    given = arguments.all_options("ckpt_path")
+    if not given:
         return arguments
-    config = Path(checkpoint).resolve().parent.parent / "config.yaml"
+    first = parse_scalar(given[0])
+    config = (
+        Path(str(first[0] if isinstance(first, list) and first else given[0])).resolve().parent.parent
+        / "config.yaml"
+    )
     if not config.is_file():
         return arguments
     found = parse_arguments(["--config", os.path.relpath(config), *words], NAMED_KEYS)
@@ -81,7 +89,12 @@ def fit(cli: TrainingCLI, words: list[str]) -> int:
     if checkpoint is not None:
         check_resume(cli, checkpoint)
     start_run(cli, directory)
-    return run_to_its_end(cli, directory, words, lambda: _train_and_score(cli, directory, checkpoint))
+    code = 1
+    try:
+        code = run_to_its_end(cli, directory, words, lambda: _train_and_score(cli, directory, checkpoint))
+    finally:
+        close_loggers(cli.trainer.loggers, code)
+    return code
 
 
 def _train_and_score(cli: TrainingCLI, directory: RunDirectory, checkpoint: Path | None) -> None:
@@ -119,19 +132,27 @@ def evaluate_checkpoint(cli: TrainingCLI) -> None:
             f"{cli.command} needs trained weights: --ckpt_path CHECKPOINT (a path, or 'best' or 'last' with "
             "--run_dir), or --model.weights FILE for a state dict."
         )
-    checkpoint = given_checkpoint(cli)
-    if given in ("best", "last"):
+    if cli.command not in SPLITS:
+        checkpoint = given_checkpoint(cli)
+        write_predictions(cli, checkpoint, _open_evaluation(cli, [checkpoint]))
+        return
+    split = SPLITS[cli.command]
+    if not cli.datamodule.has_split(split):
+        have = ", ".join(name for name in cli.datamodule.num_samples)
+        raise InvalidValue(f"the data has no {split!r} split to {cli.command}. It has: {have}.")
+    plan = plan_of(cli)
+    directory = _open_evaluation(cli, [checkpoint for _, checkpoint in plan.members])
+    result = evaluate_plan(cli, plan, split, directory)
+    if cli.trainer.is_global_zero:
+        print_result(cli, directory, result)
+
+
+def _open_evaluation(cli: TrainingCLI, checkpoints: Sequence[Path | None]) -> RunDirectory:
+    given = cli.config.ckpt_path
+    if {"best", "last"} & set([given] if isinstance(given, str) else given or []):
         cli.config.run_dir = None  # it named the run to evaluate; the result gets a directory of its own
-    if cli.command in SPLITS:
-        split = SPLITS[cli.command]
-        if not cli.datamodule.has_split(split):
-            have = ", ".join(name for name in cli.datamodule.num_samples)
-            raise InvalidValue(f"the data has no {split!r} split to {cli.command}. It has: {have}.")
-    directory: RunDirectory = open_run_directory(cli)
-    start_run(cli, directory, evaluates=str(checkpoint or cli.config.model.weights))
-    if cli.command in SPLITS:
-        result = evaluate(cli, SPLITS[cli.command], checkpoint, directory)
-        if cli.trainer.is_global_zero:
-            print_result(cli, directory, result)
-    else:
-        write_predictions(cli, checkpoint, directory)
+    directory = open_run_directory(cli)
+    start_run(
+        cli, directory, evaluates=", ".join(str(path or cli.config.model.weights) for path in checkpoints)
+    )
+    return directory

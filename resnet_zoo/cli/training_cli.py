@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any, Literal, NoReturn
 
 import yaml
@@ -26,13 +27,17 @@ from resnet_zoo.callbacks.checkpoint_io import AtomicCheckpointIO
 from resnet_zoo.callbacks.sync_batch_norm import SyncBatchNormEverywhere
 from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.arguments import Arguments
-from resnet_zoo.cli.launch import Launch, trainer_defaults
+from resnet_zoo.cli.descriptions import DESCRIPTIONS
+from resnet_zoo.cli.launch import LAUNCHER_KEYS, Launch, trainer_defaults
 from resnet_zoo.cli.names import short_names
 from resnet_zoo.cli.parse_errors import explain
 from resnet_zoo.data import ImageDataModule
 from resnet_zoo.errors import InvalidValue, UserMistake
 from resnet_zoo.loggers import WandbSettings
 from resnet_zoo.registry import registry
+from resnet_zoo.runs import redact
+
+Protocol = Literal["center", "ten_crop", "multi_scale"]
 
 _OWNED_TRAINER_KEYS = {
     "logger": "Choose with the top-level key 'logger' (wandb, tensorboard or none); metrics.csv is always written.",
@@ -91,6 +96,7 @@ class TrainingCLI(LightningCLI):
         self.launch = launch
         self._construct = construct
         self._more_callbacks = more_callbacks
+        self.closing = ExitStack()
         super().__init__(
             ImageClassifier,
             ImageDataModule,
@@ -100,7 +106,7 @@ class TrainingCLI(LightningCLI):
             parser_class=_Parser,
             parser_kwargs={
                 "prog": f"resnet-zoo {command}",
-                "description": _DESCRIPTIONS[command],
+                "description": DESCRIPTIONS[command],
                 "allow_abbrev": False,
             },
             trainer_defaults={
@@ -140,10 +146,26 @@ class TrainingCLI(LightningCLI):
         )
         parser.add_argument(
             "--ckpt_path",
-            type=str | None,
+            type=list[str] | str | None,
             default=None,
-            help="Checkpoint to continue (fit) or to evaluate: a path, or 'best' or 'last' of run_dir.",
+            help="Checkpoint to continue (fit) or to evaluate: a path, or 'best' or 'last' of run_dir. Given several "
+            "times, validate and test average their class probabilities.",
         )
+        if self.command in ("validate", "test"):
+            parser.add_argument(
+                "--protocol",
+                type=Protocol,
+                default="center",
+                help="center: the data set's own view; ten_crop: corners, centre and their mirror images; "
+                "multi_scale: whole images at several sizes. Class probabilities are averaged over the views.",
+            )
+            parser.add_argument(
+                "--scales",
+                type=list[int] | None,
+                default=None,
+                help="Shorter sides for multi_scale, in pixels; by default [224,256,384,480,640] for images of 224 "
+                "pixels and in proportion for others.",
+            )
         parser.add_argument(
             "--logger",
             type=Literal["wandb", "tensorboard", "none"],
@@ -230,17 +252,18 @@ class TrainingCLI(LightningCLI):
         return int(self.datamodule.seed or 0) if isinstance(seed, bool) or seed is None else int(seed)
 
     def resolved_config(self) -> str:
-        """The whole config as YAML, every default included; it runs again as it is."""
+        """The whole config as YAML, every default included and secrets taken out; it runs again as it is."""
         text = self.parser.dump(self.config, skip_link_targets=True, skip_unset=False)
         values = short_names(yaml.safe_load(text))
-        for key in ("resume", "ckpt_path", "run_dir", "force_resume"):  # of this start, not of the experiment
+        of_this_start = ("resume", "ckpt_path", "run_dir", "force_resume", "protocol", "scales")
+        for key in of_this_start:
             values.pop(key, None)
         for key in _OWNED_TRAINER_KEYS:
             values["trainer"].pop(key, None)
-        for key in trainer_defaults(self.launch):  # the number of ranks is torchrun's, not the experiment's
+        for key in LAUNCHER_KEYS:  # the number of ranks is torchrun's, not the experiment's
             if not self._was_set(f"trainer.{key}"):
                 values["trainer"].pop(key, None)
-        return yaml.safe_dump(values, sort_keys=False)
+        return yaml.safe_dump(redact(values), sort_keys=False)
 
     def backbone_provenance(self) -> dict[str, Any]:
         """Name, package, version and module of the backbone, with the arguments it was built with."""
@@ -265,18 +288,6 @@ def build(parser: LightningArgumentParser, config: Namespace) -> Namespace:
             cause = cause.__cause__ or cause.__context__
         raise
     return built
-
-
-_DESCRIPTIONS = {
-    "explain": "Print what a run would do. Example: resnet-zoo explain --config r50_imagenet --trainer.devices 8",
-    "fit": "Train a classifier. Example: resnet-zoo fit --config quickstart --trainer.max_epochs 3",
-    "validate": "Score a checkpoint on the validation split. Example: resnet-zoo validate --config "
-    "runs/quickstart/1/config.yaml --ckpt_path runs/quickstart/1/checkpoints/best.ckpt",
-    "test": "Score a checkpoint on the test split. Example: resnet-zoo test --config runs/quickstart/1/config.yaml "
-    "--ckpt_path runs/quickstart/1/checkpoints/best.ckpt",
-    "predict": "Write the five likeliest classes of every image to predictions.csv. Example: resnet-zoo predict "
-    "--config runs/quickstart/1/config.yaml --ckpt_path runs/quickstart/1/checkpoints/best.ckpt",
-}
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -7,8 +7,8 @@ from resnet_zoo.data.decode import UnreadableImage
 from resnet_zoo.data.digits import Digits
 from resnet_zoo.data.folder import ImageFolder
 from resnet_zoo.data.imagenet import ImageNet
-from resnet_zoo.data.loaders import WorkerFailure
 from resnet_zoo.data.synthetic import Synthetic
+from resnet_zoo.data.workers import WorkerFailure
 
 __all__ = [
     "CIFAR10",

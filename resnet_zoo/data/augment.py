@@ -15,7 +15,7 @@ from torch import Tensor
 from resnet_zoo.data import random
 
 # Numbers of the draws made here. Transforms in workers use the same seeds from draw 0 on, at most 40 of them.
-_FLIP, _TOP, _LEFT, _COLOR = 1000, 1001, 1002, 1010
+_FLIP, _COLOR = 1000, 1010  # the corner of the crop follows the flip
 
 # Principal components of the colours of ImageNet's pixels in units of the full range, eigenvectors as
 # columns: the values that came with fb.resnet.torch (datasets/imagenet.lua) and that everyone uses since.
@@ -49,14 +49,11 @@ class BatchAugmentation:
         Returns:
             uint8 (b, 3, h, w), channels-last.
         """
-        flips = random.integers(seeds, _FLIP, 2) if self.flip else None
-        if self.pad:
-            choices = 2 * self.pad + 1
-            tops, lefts = random.integers(seeds, _TOP, choices), random.integers(seeds, _LEFT, choices)
-            return crop_padded(images, self.pad, tops, lefts, flips)
-        if flips is not None:
-            return torch.where(flips.bool().view(-1, 1, 1, 1), images.flip(-1), images)
-        return images
+        if not self.pad:
+            return _flip(images, random.integers(seeds, _FLIP, (2,))[0]) if self.flip else images
+        choices = 2 * self.pad + 1
+        flips, tops, lefts = random.integers(seeds, _FLIP, (2, choices, choices))
+        return crop_padded(images, self.pad, tops, lefts, flips if self.flip else None)
 
     def color_offsets(self, seeds: Tensor) -> Tensor | None:
         """What to add to every pixel of an image: float32 (b, 3) in units of the full range; None without
@@ -76,6 +73,10 @@ class BatchAugmentation:
 @lru_cache(maxsize=8)
 def _color_components(device: torch.device) -> tuple[Tensor, Tensor]:
     return torch.tensor(_COLOR_EIGENVALUES, device=device), torch.tensor(_COLOR_EIGENVECTORS, device=device)
+
+
+def _flip(images: Tensor, flips: Tensor) -> Tensor:
+    return torch.where(flips.bool().view(-1, 1, 1, 1), images.flip(-1), images)
 
 
 def crop_padded(images: Tensor, pad: int, tops: Tensor, lefts: Tensor, flips: Tensor | None = None) -> Tensor:

@@ -14,8 +14,9 @@ from resnet_zoo.data.layout import require_root
 from resnet_zoo.data.loaders import ImageLoader
 from resnet_zoo.data.normalization import Channels, Normalization
 from resnet_zoo.data.order import EvaluationOrder, Order, TrainingOrder, check_global_batch_size
-from resnet_zoo.data.sources import ResidentImages
+from resnet_zoo.data.sources import ImageSource, ResidentImages
 from resnet_zoo.data.surroundings import Surroundings
+from resnet_zoo.data.views import CENTER, View
 from resnet_zoo.errors import InvalidValue
 
 
@@ -28,6 +29,7 @@ class ImageDataModule(LightningDataModule, DataDescription):
 
     Attributes:
         augmentation: what is random about training batches, applied on the device.
+        view: how evaluation looks at every image; by default as the data set says.
 
     Args:
         global_batch_size: images per optimizer update, over all ranks and accumulated batches.
@@ -73,6 +75,7 @@ class ImageDataModule(LightningDataModule, DataDescription):
         self.drop_last = drop_last
         self.predict_root = predict_root if predict_root is None else require_root("predict", predict_root)
         self._normalization = None if mean is None or std is None else Normalization(mean, std)
+        self.view: View = CENTER
         self._sources = {}
         self._loaders: list[ImageLoader] = []
 
@@ -101,6 +104,14 @@ class ImageDataModule(LightningDataModule, DataDescription):
         batches = Surroundings.of(self.trainer).limited(order.num_batches)
         return -(-batches // order.accumulation)
 
+    def has_other_views(self) -> bool:
+        """Whether evaluation crops image files, so that they have other crops, and can be seen whole.
+
+        That is so where a data set says itself how it crops them; one that holds its images in memory at one size
+        evaluates them whole.
+        """
+        return type(self).evaluation_transform is not DataDescription.evaluation_transform
+
     # On the device
 
     def prepare(self, batch: ImageBatch) -> ImageBatch:
@@ -116,6 +127,8 @@ class ImageDataModule(LightningDataModule, DataDescription):
         if batch.seeds is not None:
             images = self.augmentation.crop_and_flip(images, batch.seeds)
             offsets = self.augmentation.color_offsets(batch.seeds)
+        elif self.view.mirror:
+            images = images.flip(-1)
         return batch._replace(images=self.normalization.apply(images, offsets))
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
@@ -173,12 +186,15 @@ class ImageDataModule(LightningDataModule, DataDescription):
         around = Surroundings.of(self.trainer)
         in_training = self.global_batch_size // (around.world_size * around.accumulation)
         batch_size = self.eval_batch_size or max(1, in_training)
-        num_samples = len(self.source(split).labels)
-        return self._loader(split, EvaluationOrder(num_samples, batch_size, around.rank, around.world_size))
+        batch_size = self.view.batch_size(batch_size)
+        source = self.view.of(self.source(split))
+        order = EvaluationOrder(len(source.labels), batch_size, around.rank, around.world_size)
+        return self._loader(split, order, source)
 
-    def _loader(self, split: str, order: Order) -> ImageLoader:
+    def _loader(self, split: str, order: Order, source: ImageSource | None = None) -> ImageLoader:
         around = Surroundings.of(self.trainer)
-        source = self.source(split)
+        if source is None:
+            source = self.source(split)
         num_workers = self.num_workers
         if num_workers is None:
             num_workers = 0 if isinstance(source, ResidentImages) else around.automatic_workers

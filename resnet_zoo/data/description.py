@@ -22,11 +22,13 @@ class DataDescription(ABC):
     Attributes:
         num_samples: images per split; the splits are "train" and, where there are any, "val" and "test".
         image_size: height and width of the images of a batch, in pixels.
+        root: folder of the data set; empty if it has none.
         predict_root: folder of images to predict, if not a split.
     """
 
     num_samples: dict[str, int]
     image_size: int
+    root: str = ""
     predict_root: str | None
     _normalization: Normalization | None
     _sources: dict[str, ImageSource]
@@ -117,11 +119,12 @@ class DataDescription(ABC):
         own.
         """
         split = self.resolve(split)
-        source = self.source(split)
-        if not isinstance(source, FileImages):
+        files = self.source(split).index
+        if files is None:
             return f"{split}/{index}"
-        name = source.index.name(index)
-        return name if split == "predict" else f"{Path(source.index.folder).name}/{name}"
+        return (
+            files.name(index) if split == "predict" else str(Path(files.path(index)).relative_to(self.root))
+        )
 
     def paths_of(self, indices: Sequence[int], split: str = "predict") -> list[str]:
         """Names of several images of a split, as ``sample_name`` gives them."""

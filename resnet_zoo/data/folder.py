@@ -151,6 +151,10 @@ class ImageFolder(ImageDataModule):
         """Resize the shorter side, then the central crop."""
         return self._eval_transform
 
+    def has_other_views(self) -> bool:
+        """With the 'imagenet' pipeline; the 'cifar' pipeline holds the central crops in memory."""
+        return self.pipeline == "imagenet"
+
     def origin(self) -> dict[str, Any]:
         """Hashes of the file lists."""
         return {"files_sha256": {name: index.fingerprint() for name, index in self._indices.items()}}

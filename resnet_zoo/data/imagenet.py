@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -117,17 +116,11 @@ class ImageNet(ImageDataModule):
 
     @cached_property
     def class_names(self) -> tuple[str, ...]:
-        """English names, with the synset where two classes share one; just synsets if they are not those of
-        ImageNet-1k.
-        """
+        """English names, as torchvision spells them; the synsets themselves if they are not ImageNet-1k's."""
         names: Sequence[str] = ResNet18_Weights.IMAGENET1K_V1.meta["categories"]
         if any(self.synsets[position] != synset for synset, position in KNOWN_POSITIONS.items()):
             return self.synsets
-        shared = Counter(names)
-        return tuple(
-            name if shared[name] == 1 else f"{name} ({synset})"
-            for name, synset in zip(names, self.synsets, strict=True)
-        )
+        return tuple(names)
 
     def load_split(self, name: str) -> FileImages:
         """The files of a split, with the crop that belongs to it."""

@@ -49,25 +49,29 @@ class Normalization:
             float32 (b, 3, h, w) in the memory format of the input.
         """
         batch, _, height, width = images.shape
-        scale, shift, offset_scale = _constants(self, images.device)
-        shifts = (
-            shift.unsqueeze(0) if offsets is None else torch.addcmul(shift, offsets, offset_scale)
-        )  # (1 or b, 3)
-        if images.is_contiguous(memory_format=torch.channels_last):
-            # whole rows of w * 3 values, so that the innermost loop is long enough to be vectorised
-            rows = images.permute(0, 2, 3, 1).reshape(batch, height, width * 3).to(torch.float32)
-            rows.mul_(scale.repeat(width)).add_(shifts.repeat(1, width).unsqueeze(1))
-            return rows.view(batch, height, width, 3).permute(0, 3, 1, 2)
-        return images.to(torch.float32).mul_(scale.view(3, 1, 1)).add_(shifts.view(-1, 3, 1, 1))
+        # whole rows of w * 3 values if channels are innermost: short inner loops would not be vectorised
+        repeats = width if images.is_contiguous(memory_format=torch.channels_last) else 1
+        scale, shift, offset_scale = _constants(self, repeats, images.device)
+        if offsets is not None:
+            shift = torch.addcmul(shift, offsets.repeat(1, repeats), offset_scale)
+        if repeats == 1:
+            return images.to(torch.float32).mul_(scale.view(3, 1, 1)).add_(shift.view(-1, 3, 1, 1))
+        rows = images.permute(0, 2, 3, 1).reshape(batch, height, width * 3).to(torch.float32)
+        rows.mul_(scale).add_(shift.view(-1, 1, width * 3))
+        return rows.view(batch, height, width, 3).permute(0, 3, 1, 2)
 
 
 @lru_cache(maxsize=32)
-def _constants(normalization: Normalization, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """Factor and summand for pixels in 0..255, and factor for offsets in 0..1, each float32 (3,)."""
+def _constants(
+    normalization: Normalization, repeats: int, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Factor and summand for pixels in 0..255, and factor for offsets in 0..1, each float32 (3 * repeats,)."""
     mean = torch.tensor(normalization.mean, dtype=torch.float64)
     std = torch.tensor(normalization.std, dtype=torch.float64)
-    scale, shift, offset_scale = 1 / (255 * std), -mean / std, 1 / std
-    return scale.float().to(device), shift.float().to(device), offset_scale.float().to(device)
+    scale, shift, offset_scale = (
+        values.float().repeat(repeats).to(device) for values in (1 / (255 * std), -mean / std, 1 / std)
+    )
+    return scale, shift, offset_scale
 
 
 def measure(images: Tensor) -> Normalization:

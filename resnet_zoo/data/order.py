@@ -164,7 +164,7 @@ class TrainingOrder:
         if self.num_updates > full:
             rest = order[full * self.global_batch_size :]
             for batch in range(self.accumulation):
-                fetched, counted = self._slot_of_rest(rest, batch * self.world_size + self.rank)
+                fetched, counted = self._slot_of_rest(rest, batch)
                 sources.append(fetched)
                 indices.append(counted)
                 lengths.append(len(fetched))
@@ -173,14 +173,23 @@ class TrainingOrder:
         seeds = random.combine(self.seed, epoch, _AUGMENTATION, fetched)
         return EpochPlan(fetched, torch.cat(indices), seeds, _bounds(lengths), update_sizes)
 
-    def _slot_of_rest(self, rest: Tensor, slot: int) -> tuple[Tensor, Tensor]:
-        """Sources and indices of one slot of the last, shorter update."""
-        share, extra = divmod(len(rest), self.slots)
-        start = slot * share + min(slot, extra)
-        counted = rest[start : start + share + (slot < extra)]
+    def _slot_of_rest(self, rest: Tensor, batch: int) -> tuple[Tensor, Tensor]:
+        """Sources and indices of this rank's slot of an accumulated batch of the last, shorter update.
+
+        It is shared out over the accumulated batches first and over the ranks then, so that the images of a
+        batch over all ranks do not depend on the number of ranks (synchronised batch norm sees the same).
+        """
+        counted = _share(_share(rest, batch, self.accumulation), self.rank, self.world_size)
         padding = max(0, min(MINIMUM_BATCH, self.slot_size) - len(counted))
         again = (counted if len(counted) else rest).repeat(MINIMUM_BATCH)[:padding]
         return torch.cat([counted, again]), torch.cat([counted, torch.full_like(again, -1)])
+
+
+def _share(images: Tensor, number: int, shares: int) -> Tensor:
+    """One of so many nearly equal, contiguous shares."""
+    size, extra = divmod(len(images), shares)
+    start = number * size + min(number, extra)
+    return images[start : start + size + (number < extra)]
 
 
 @dataclass(frozen=True)
@@ -214,7 +223,7 @@ class EvaluationOrder:
 
     @cached_property
     def _plan(self) -> EpochPlan:
-        own = torch.arange(self.rank, self.num_samples, self.world_size)
+        own = torch.arange(self.num_samples)[self.rank :: self.world_size]  # empty if there are more ranks
         indices = torch.full((self.num_batches * self.batch_size,), -1)
         indices[: len(own)] = own
         return EpochPlan(

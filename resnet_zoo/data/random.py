@@ -11,6 +11,7 @@ Tensors hold 64-bit words as int64, whose additions and multiplications wrap aro
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -72,9 +73,25 @@ def uniforms(seeds: Tensor, draw: int) -> Tensor:
     return _shift_right(words(seeds, draw), 40).to(torch.float32) * 2.0**-24
 
 
-def integers(seeds: Tensor, draw: int, high: int) -> Tensor:
-    """Draw number ``draw`` of every seed as int64 (b,) in [0, high), for high up to 2**31."""
-    return (_shift_right(words(seeds, draw), 33) * high) >> 31
+def integers(seeds: Tensor, draw: int, highs: tuple[int, ...]) -> Tensor:
+    """Several draws of every seed at once, number ``draw + k`` being in [0, highs[k]).
+
+    Args:
+        seeds: int64 (b,).
+        draw: number of the first draw.
+        highs: bounds, each up to 2**31.
+
+    Returns:
+        int64 (len(highs), b).
+    """
+    offsets, bounds = _integer_constants(draw, highs, seeds.device)
+    return (_shift_right(_mix(seeds + offsets), 33) * bounds) >> 31
+
+
+@lru_cache(maxsize=32)
+def _integer_constants(draw: int, highs: tuple[int, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    offsets = [_signed((draw + 1 + k) * _GAMMA) for k in range(len(highs))]
+    return torch.tensor(offsets, device=device).unsqueeze(1), torch.tensor(highs, device=device).unsqueeze(1)
 
 
 def normals(seeds: Tensor, draw: int) -> Tensor:

@@ -24,6 +24,10 @@ class ImageSource(Protocol):
     def labels(self) -> Tensor:
         """int64 (n,), on the device that ``fetch`` delivers to; -1 where unknown."""
 
+    @property
+    def index(self) -> ImageIndex | None:
+        """Names of the files; None if the images are no files of their own."""
+
     def fetch(self, positions: Tensor, seeds: Tensor | None) -> Tensor:
         """uint8 (b, 3, h, w), channels-last, of the images at int64 (b,); position -1 asks for any image at
         all.
@@ -39,18 +43,15 @@ class ResidentImages:
     Args:
         images: uint8 (k, h, w, 3).
         labels: int64 (n,). With more labels than images, image i is ``images[i % k]``.
+        index: of the files they came from, if they came from files.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor) -> None:
+    def __init__(self, images: Tensor, labels: Tensor, index: ImageIndex | None = None) -> None:
         assert images.dtype == torch.uint8, images.dtype
         assert images.shape[3:] == (3,), images.shape
         self.images = images.contiguous()
         self.labels = labels
-
-    @property
-    def device(self) -> torch.device:
-        """Where the images are."""
-        return self.images.device
+        self.index = index
 
     @property
     def nbytes(self) -> int:
@@ -59,7 +60,7 @@ class ResidentImages:
 
     def to(self, device: torch.device) -> ResidentImages:
         """The same images on another device."""
-        return ResidentImages(self.images.to(device), self.labels.to(device))
+        return ResidentImages(self.images.to(device), self.labels.to(device), self.index)
 
     def fetch(self, positions: Tensor, seeds: Tensor | None) -> Tensor:
         """uint8 (b, 3, h, w), channels-last, as they are stored: all that is random happens later, to whole
@@ -117,7 +118,7 @@ class FileImages:
 
         with ThreadPoolExecutor(max_workers=available_cores()) as pool:
             list(pool.map(load_chunk, torch.arange(len(self.index)).chunk(-(-len(self.index) // CHUNK))))
-        return ResidentImages(images, self.labels)
+        return ResidentImages(images, self.labels, self.index)
 
 
 def available_cores() -> int:

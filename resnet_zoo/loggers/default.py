@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from resnet_zoo.errors import InvalidValue
+from resnet_zoo.loggers.fenced import FencedLogger
 from resnet_zoo.loggers.metrics_csv import MetricsCSV
-from resnet_zoo.loggers.wandb import WandbSettings, wandb_logger
+from resnet_zoo.loggers.wandb import RunWandbLogger, wandb_logger
+from resnet_zoo.loggers.wandb_settings import WandbSettings
 from resnet_zoo.runs import RunDirectory
 
 LoggerName = Literal["wandb", "tensorboard", "none"]
@@ -38,7 +41,7 @@ def default_loggers(
         at_wandb = wandb_logger(run_directory, wandb or WandbSettings(), config)
         loggers += [at_wandb] if at_wandb is not None else []
     elif logger == "tensorboard":
-        loggers.append(_tensorboard_logger(run_directory))
+        loggers.append(FencedLogger(_tensorboard_logger(run_directory)))
     elif logger != "none":
         raise InvalidValue(
             f"no logger named {logger!r}. Use 'wandb', 'tensorboard' or 'none'; metrics.csv is always there."
@@ -55,3 +58,22 @@ def _tensorboard_logger(run_directory: RunDirectory) -> TensorBoardLogger:
     return TensorBoardLogger(
         save_dir=str(run_directory.path), name="tensorboard", version="", default_hp_metric=False
     )
+
+
+def attach_files(loggers: Iterable[Logger], paths: Iterable[Path]) -> None:
+    """Hand files of the run directory, as they are now, to every logger that takes files."""
+    for logger in loggers:
+        if isinstance(logger, RunWandbLogger):
+            logger.attach(paths)
+
+
+def close_loggers(loggers: Iterable[Logger], exit_code: int) -> None:
+    """End what loggers have running, within a bounded time.
+
+    Args:
+        loggers: those of the trainer.
+        exit_code: how the run ended, 0 for well.
+    """
+    for logger in loggers:
+        if isinstance(logger, RunWandbLogger | MetricsCSV):
+            logger.close(exit_code)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import os
+import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
@@ -34,6 +38,8 @@ class MetricsCSV(Logger):
         self._columns: list[str] = []
         self._num_rows = 0
         self._looked_at_file = False
+        self._unwritten: list[dict[str, Any]] = []
+        self._said_it_fails = False
 
     @property
     def name(self) -> str:
@@ -62,25 +68,59 @@ class MetricsCSV(Logger):
             metrics: name -> number or scalar tensor.
             step: optimizer updates made so far.
         """
-        self._look_at_file()
-        row = {"step": step, **{name: _number(value) for name, value in metrics.items()}}
+        self._unwritten.append({"step": step, **{name: _number(value) for name, value in metrics.items()}})
+        try:
+            self._look_at_file()
+            while self._unwritten:
+                self._write(self._unwritten[0])
+                del self._unwritten[0]
+        except OSError as error:
+            self._keep(error)
+
+    def close(self, exit_code: int = 0) -> None:
+        """Try once more to write what could not be written, and say what is lost."""
+        try:
+            while self._unwritten:
+                self._write(self._unwritten[0])
+                del self._unwritten[0]
+        except OSError as error:
+            _say(f"{len(self._unwritten)} rows of '{self.run_directory.metrics}' are lost: {error.strerror}.")
+
+    def _write(self, row: Mapping[str, Any]) -> None:
+        """Append a row, or raise and leave the file as it was."""
         new_columns = [name for name in dict.fromkeys((*FIRST_COLUMNS, *row)) if name not in self._columns]
         if new_columns:
-            rows = self._read()
-            self._columns += new_columns
-            self._rewrite(rows)
+            rows, columns = self._read(), [*self._columns, *new_columns]
+            self._rewrite(rows, columns)
+            self._columns = columns
         # Opened for each row: what is closed is out of the process's hands, whatever happens to it.
-        with self.run_directory.metrics.open("a", encoding="utf-8", newline="") as file:
-            file.write(_line([row.get(name) for name in self._columns]))
+        line = _line([row.get(name) for name in self._columns]).encode()
+        with open_to_append(self.run_directory.metrics) as file:
+            end = file.tell()
+            try:
+                written = file.write(line)
+                if written != len(line):  # the disk took a part of it
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                file.truncate(end)
+                raise
         self._num_rows += 1
+
+    def _keep(self, error: OSError) -> None:
+        if not self._said_it_fails:
+            self._said_it_fails = True
+            _say(
+                f"'{self.run_directory.metrics}' cannot be written ({error.strerror}); the training goes on, and its "
+                "rows are kept in memory until they can be."
+            )
 
     @property
     def num_rows(self) -> int:
-        """How many rows the file has; 0 on other ranks than rank 0, which never look at it."""
+        """How many rows the file has, or will have; 0 on other ranks than rank 0, which never look at it."""
         if rank_zero_only.rank:
             return 0
         self._look_at_file()
-        return self._num_rows
+        return self._num_rows + len(self._unwritten)
 
     @rank_zero_only
     def keep_first_rows(self, count: int) -> int:
@@ -100,7 +140,7 @@ class MetricsCSV(Logger):
         write_text_atomically(
             path.with_name(f"{path.stem}-{number}{path.suffix}"), path.read_text(encoding="utf-8")
         )
-        self._rewrite(rows[:count])
+        self._rewrite(rows[:count], self._columns)
         self._num_rows = count
         return dropped
 
@@ -109,12 +149,12 @@ class MetricsCSV(Logger):
         path = self.run_directory.metrics
         if self._looked_at_file or not path.exists():
             return
-        self._looked_at_file = True
         text = path.read_bytes()
         whole_rows = text[: text.rfind(b"\n") + 1]
         if whole_rows != text:
             # The next row must not continue it.
             write_text_atomically(path, whole_rows.decode())
+        self._looked_at_file = True
         lines = list(csv.reader(io.StringIO(whole_rows.decode())))
         self._columns = lines[0] if lines else []
         self._num_rows = max(0, len(lines) - 1)
@@ -125,10 +165,15 @@ class MetricsCSV(Logger):
         with self.run_directory.metrics.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
 
-    def _rewrite(self, rows: Sequence[Mapping[str, str]]) -> None:
+    def _rewrite(self, rows: Sequence[Mapping[str, str]], columns: list[str]) -> None:
         """Replace the file by the header and these rows."""
-        lines: list[list[Any]] = [self._columns, *([row.get(name) for name in self._columns] for row in rows)]
+        lines: list[list[Any]] = [columns, *([row.get(name) for name in columns] for row in rows)]
         write_text_atomically(self.run_directory.metrics, "".join(_line(line) for line in lines))
+
+
+def open_to_append(path: Path) -> io.FileIO:
+    """The file without a buffer, so that what was written is known."""
+    return path.open("ab", buffering=0)
 
 
 def _number(value: Any) -> float | int:
@@ -141,3 +186,7 @@ def _line(values: Sequence[Any]) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerow(values)
     return buffer.getvalue()
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)

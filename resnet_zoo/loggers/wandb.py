@@ -1,67 +1,40 @@
-"""Weights & Biases, kept within the run directory and kept quiet."""
+"""Weights & Biases, kept within the run directory, kept quiet, and kept from ever holding up a training."""
 
 from __future__ import annotations
 
+import atexit
+import os
 import secrets
 import string
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from resnet_zoo.errors import InvalidValue
-from resnet_zoo.loggers.wandb_mode import ResolvedMode, WandbMode, resolve_mode
-from resnet_zoo.runs import RunDirectory, redact, redact_arguments, write_text_atomically
+from resnet_zoo.loggers.line_process import LineProcess
+from resnet_zoo.loggers.wandb_mode import ResolvedMode, resolve_mode
+from resnet_zoo.loggers.wandb_settings import WandbSettings
+from resnet_zoo.runs import RunDirectory, redact, redact_arguments, redact_text, write_text_atomically
 
-START_WITHIN = 30.0
-"""Seconds that a server which accepts connections may take to start a run."""
-
-
-@dataclass(frozen=True)
-class WandbSettings:
-    """How a run appears at Weights & Biases.
-
-    Args:
-        project: the project it belongs to.
-        mode: "auto" (online if logged in and reachable, else offline), "online", "offline" (send it later with
-            'wandb sync') or "disabled".
-        entity: user or team; by default the logged-in user's.
-        name: display name; by default config name and number of the run directory.
-        group: name shared by runs that belong together, such as the seeds of an experiment.
-        tags: labels to filter by.
-        notes: free text.
-
-    Raises:
-        InvalidValue: the project is empty.
-    """
-
-    project: str = "resnet-zoo"
-    mode: WandbMode = "auto"
-    entity: str | None = None
-    name: str | None = None
-    group: str | None = None
-    tags: list[str] = field(default_factory=list)
-    notes: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.project.strip():
-            raise InvalidValue(
-                "the W&B project is empty. Name one, e.g. 'resnet-zoo', or use the mode 'disabled'."
-            )
+START_WITHIN = 20.0
+"""Seconds that a server which accepts connections may take to start a run; after them the run is kept offline."""
+PROGRAM = Path(__file__).with_name("wandb_process.py")
 
 
-class RunWandbLogger(WandbLogger):
-    """Lightning's logger with the run's id, place, mode and configuration settled in advance.
+class RunWandbLogger(Logger):
+    """Sends a run to Weights & Biases through a process of its own; see ``wandb_process``.
 
-    The id is made here and stored in the run directory, so that a resumed run continues the same history. wandb
-    itself starts with the first thing logged, on rank 0 only.
+    wandb is neither imported nor waited for here: a row goes into a pipe, or into memory while the pipe is full. What
+    fails is said once on standard error, and the training goes on; ``metrics.csv`` has every row in any case. The
+    run's id is made here and stored in the run directory, so that a resumed run continues the same history. The
+    process starts with the first thing that is logged, on rank 0 only.
 
     Args:
-        run_directory: owns ``wandb/`` and ``wandb_id``.
+        run_directory: owns ``wandb/``, ``wandb_id`` and ``wandb_step``.
         settings: how the run appears.
         mode: online or offline, as ``resolve_mode`` found.
         config: the resolved configuration, nested; secrets are taken out.
@@ -76,35 +49,189 @@ class RunWandbLogger(WandbLogger):
         config: Mapping[str, Any] | None = None,
         notice: str = "",
     ) -> None:
-        import wandb
-
+        super().__init__()
         self.notice = notice
-        path = run_directory.path
-        super().__init__(
-            project=settings.project,
-            name=settings.name or f"{path.parent.name}/{path.name}",
-            save_dir=str(path),
-            id=_stored_id(run_directory),
-            mode=mode,
-            entity=settings.entity,
-            group=settings.group,
-            tags=settings.tags,
-            notes=settings.notes,
-            config=redact(config or {}),
-            settings=wandb.Settings(
-                silent=True,
-                init_timeout=START_WITHIN,
-                # wandb notes the command line by itself. Our record has it too, without secrets.
-                x_disable_meta=redact_arguments(sys.argv) != sys.argv,
-            ),
-        )
-        # Lightning passes a deprecated argument on, about which wandb warns at every start.
-        self._wandb_init.pop("anonymous", None)
+        self.run_directory = run_directory
+        self.settings = settings
+        self.mode = mode
+        self._id = _stored_id(run_directory)
+        self._config = redact(dict(config or {}))
+        self._process: LineProcess | None = None
+        self._is_off = False
+        self._said: set[str] = set()
+        self._failed = False
+
+    @property
+    def name(self) -> str:
+        """The project."""
+        return self.settings.project
+
+    @property
+    def version(self) -> str:
+        """The run's id at W&B."""
+        return self._id
+
+    @property
+    def save_dir(self) -> str:
+        """The run directory."""
+        return str(self.run_directory.path)
+
+    @property
+    def process_id(self) -> int | None:
+        """The process that talks to W&B; None while there is none."""
+        return self._process.pid if self._process is not None else None
 
     @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Hand over one row; rows of the same step become one row there.
+
+        Args:
+            metrics: name -> number or scalar tensor.
+            step: optimizer updates made so far.
+        """
+        row = {name: getattr(value, "item", lambda value=value: value)() for name, value in metrics.items()}
+        self._send({"do": "log", "step": step, "row": row})
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
         """Add to the run's configuration; nested mappings stay nested, secrets are taken out."""
-        super().log_hyperparams(redact(vars(params) if isinstance(params, Namespace) else params))
+        values = redact(_plain(vars(params) if isinstance(params, Namespace) else params))
+        if values:
+            self._send({"do": "configure", "values": values})
+
+    @rank_zero_only
+    def attach(self, paths: Iterable[Path]) -> None:
+        """Send files of the run directory as they are now; those that do not exist are left out."""
+        self._send({"do": "attach", "paths": [str(path.absolute()) for path in paths if path.is_file()]})
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Note how a part of the run went; ``close`` ends the run."""
+        self._failed = status not in ("success", "finished")
+
+    @rank_zero_only
+    def close(self, exit_code: int = 0) -> None:
+        """Send the files of the run directory and end the run at W&B, within ``finish_within`` seconds.
+
+        Args:
+            exit_code: the training's; any but 0 marks the run as failed, and sends no checkpoints.
+        """
+        process, self._process = self._process, None
+        atexit.unregister(self._close_at_exit)
+        if process is None or self._is_off:
+            return
+        run = self.run_directory
+        files = [*run.path.glob("*.json"), *run.path.glob("config*.yaml"), run.metrics]
+        process.send({"do": "attach", "paths": [str(path.absolute()) for path in files if path.is_file()]})
+        if self.settings.log_checkpoints and exit_code == 0 and not self._failed:
+            kept = [
+                path
+                for path in (run.checkpoints / "best.ckpt", run.checkpoints / "last.ckpt")
+                if path.exists()
+            ]
+            paths = [str(path.absolute()) for path in kept]
+            process.send({"do": "keep_checkpoints", "paths": paths, "name": f"checkpoints-{self._id}"})
+        process.send({"do": "finish", "exit_code": exit_code or int(self._failed)})
+        ending, events = process.close(self.settings.finish_within)
+        self._hear(events)
+        if process.dropped:
+            self._say(f"W&B: {process.dropped} messages were dropped because it did not take them.")
+        if ending != "finished" and not self._is_off:
+            what = "ended early"
+            if ending == "ended":
+                what = f"did not finish within {self.settings.finish_within:g} s and was ended"
+            self._say(f"W&B {what}. What did not arrive is kept: wandb sync {self._segments('*run')}")
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if self._process is None and not self._is_off:
+            try:
+                self._start()
+            except OSError as error:
+                self._turn_off(f"its process could not be started: {error}")
+        if self._is_off or self._process is None:
+            return
+        self._process.send(message)
+        self._hear(self._process.receive())
+
+    def _start(self) -> None:
+        # -P keeps the program's folder, which has a module named wandb, off its search path.
+        self._process = LineProcess([sys.executable, "-P", str(PROGRAM)])
+        atexit.register(self._close_at_exit)
+        self._process.send(self._first_message())
+
+    def _first_message(self) -> dict[str, Any]:
+        path, settings = self.run_directory.path.absolute(), self.settings
+        return {
+            "modes": ["online", "offline"] if self.mode == "online" else ["offline"],
+            "step_file": str(path / self.run_directory.wandb_step.name),
+            "finish_within": settings.finish_within,
+            "command": redact_arguments(sys.argv),
+            "init": {
+                **redact(
+                    {
+                        "project": settings.project,
+                        "name": settings.name or f"{path.parent.name}/{path.name}",
+                        "entity": settings.entity,
+                        "group": settings.group,
+                        "tags": settings.tags,
+                        "notes": settings.notes,
+                    }
+                ),
+                "dir": str(path),
+                "id": self._id,
+                "resume": "allow",
+                "config": _plain(self._config),
+            },
+            "settings": {
+                "silent": True,
+                "console": "off",
+                "save_code": False,
+                "disable_git": True,  # our record has it, and a remote's address may hold a token
+                "symlink": False,
+                "init_timeout": START_WITHIN,
+                "finish_timeout": max(1.0, settings.finish_within - 10.0),
+                "x_stats_pid": os.getpid(),
+                "x_transaction_log_flush_interval": 1.0,
+            },
+        }
+
+    def _hear(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Say once what the user should know."""
+        for event in events:
+            kind = event["event"]
+            if kind == "failed" and event["mode"] == "online":
+                self._say(
+                    f"W&B: the server did not start the run ({event['reason']}); it is kept offline. To send it "
+                    f"later: wandb sync {self._segments('offline-run')}"
+                )
+            elif kind == "off":
+                self._turn_off(str(event["reason"]))
+            elif kind == "full":
+                self._say(
+                    f"W&B: the disk of '{self.run_directory.path}' is full; rows from step {event['step']} on may be "
+                    "missing there."
+                )
+            elif kind == "trouble":
+                self._say(f"W&B: {event['reason']}; the training goes on, and metrics.csv has every row.")
+            elif kind == "stop":
+                self._say(
+                    "W&B: a stop was asked for there. It does not stop a training; press Ctrl-C, or end the job."
+                )
+
+    def _turn_off(self, reason: str) -> None:
+        self._is_off = True
+        self._say(f"W&B: off for this run ({reason}); metrics.csv has every row.")
+
+    def _say(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            print(redact_text(sentence), file=sys.stderr, flush=True)
+
+    def _segments(self, kind: str) -> str:
+        return f"'{self.run_directory.path / 'wandb'}'/{kind}-*-{self._id}"
+
+    def _close_at_exit(self) -> None:
+        self.close(exit_code=1)
 
 
 def wandb_logger(
@@ -125,10 +252,28 @@ def wandb_logger(
     mode, reason = resolve_mode(settings.mode)
     if mode == "disabled":
         return None
+    if mode == "online" and _has_unsent_segment(run_directory):
+        # Sent now, the history would begin in its middle.
+        mode, reason = "offline", "an earlier part of this run is still to be sent"
     notice = f"W&B: {mode} ({reason})"
     if mode == "offline":
-        notice += f"; to send it later: wandb sync '{run_directory.path / 'wandb'}/offline-run-*'"
+        notice += f"; to send it later: wandb sync '{run_directory.path / 'wandb'}'/offline-run-*"
     return RunWandbLogger(run_directory, settings, mode, config, notice)
+
+
+def _has_unsent_segment(run_directory: RunDirectory) -> bool:
+    """Whether a part of the run was kept offline and never sent; wandb leaves a mark beside what it has sent."""
+    files = (run_directory.path / "wandb").glob("offline-run-*/*.wandb")
+    return any(not file.with_suffix(".wandb.synced").exists() for file in files)
+
+
+def _plain(value: Any) -> Any:
+    """Nested data as JSON has it; anything else as its text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(inner) for inner in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 def _stored_id(run_directory: RunDirectory) -> str:

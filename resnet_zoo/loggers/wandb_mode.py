@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import netrc
 import os
 import socket
@@ -15,6 +16,9 @@ from resnet_zoo.errors import InvalidValue
 
 WandbMode = Literal["auto", "online", "offline", "disabled"]
 ResolvedMode = Literal["online", "offline", "disabled"]
+
+HOSTED = ("api.wandb.ai", "api.forge.coreweave.com")
+"""Hosts of wandb's own service, the name of the login first."""
 
 REACHABLE_WITHIN = 3.0
 """Seconds; wandb itself waits 103 s for a network that is not there, and then ends the training."""
@@ -56,19 +60,36 @@ def resolve_mode(mode: WandbMode) -> tuple[ResolvedMode, str]:
 
 
 def has_credentials() -> bool:
-    """Whether wandb would find a key without asking for one."""
+    """Whether wandb would find a key without asking for one; it is not imported to find out."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
-    import wandb
+    return bool(in_settings_file("api_key")) or _in_netrc(configured_url())
 
-    return _in_netrc(server_url()) or bool(wandb.setup().settings.api_key)
+
+def configured_url() -> str | None:
+    """The address of the API server from ``WANDB_BASE_URL`` or wandb's settings file; None for wandb's default."""
+    return os.environ.get("WANDB_BASE_URL") or in_settings_file("base_url")
 
 
 def server_url() -> str:
-    """The address of the API server: ``WANDB_BASE_URL``, wandb's settings file, or its default."""
-    import wandb
+    """The address of the API server; wandb is imported, for seconds, only where nothing but its default is left."""
+    url = configured_url()
+    if url is None:
+        import wandb
 
-    return os.environ.get("WANDB_BASE_URL") or str(wandb.setup().settings.base_url)
+        url = str(wandb.Settings().base_url)
+    return url
+
+
+def in_settings_file(name: str) -> str | None:
+    """A value of wandb's settings file, the current folder's before the user's."""
+    user = Path(os.environ.get("WANDB_CONFIG_DIR") or "~/.config/wandb").expanduser()
+    files = configparser.ConfigParser(default_section="default", interpolation=None)
+    try:
+        files.read([user / "settings", Path("wandb", "settings")], encoding="utf-8")
+    except (configparser.Error, OSError, UnicodeDecodeError):
+        return None
+    return files.defaults().get(name) or None
 
 
 def is_reachable(url: str, seconds: float = REACHABLE_WITHIN) -> bool:
@@ -97,13 +118,13 @@ def is_reachable(url: str, seconds: float = REACHABLE_WITHIN) -> bool:
     return connected.is_set()
 
 
-def _in_netrc(url: str) -> bool:
+def _in_netrc(url: str | None) -> bool:
     """Whether the netrc file has an entry for the server; wandb's own hosts share the entry of ``api.wandb.ai``."""
-    host = urlsplit(url).netloc
+    host = urlsplit(url).netloc if url else HOSTED[0]
     hosted = host.endswith((".wandb.ai", ".coreweave.com"))
     file = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
     try:
         entries = netrc.netrc(str(file))
     except (OSError, netrc.NetrcParseError, RuntimeError):
         return False
-    return any(name in entries.hosts for name in ([host, "api.wandb.ai"] if hosted else [host]))
+    return any(name in entries.hosts for name in ([host, *HOSTED] if hosted else [host]))

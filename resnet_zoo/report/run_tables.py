@@ -77,7 +77,8 @@ def evidence_table(runs: Sequence[RunData]) -> Table | None:
         "counted more than once": lambda result: result.duplicates,
         "unreadable": lambda result: _unreadable(result.unreadable),
         "processes": lambda result: result.world_size,
-        "checkpoint": lambda result: result.checkpoint or None,
+        "protocol": lambda result: f"{result.protocol}: {', '.join(result.views)}",
+        "checkpoint": lambda result: ", ".join(result.checkpoints) or None,
         "weights": lambda result: result.weights,
     }
     rows = []

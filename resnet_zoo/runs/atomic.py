@@ -36,6 +36,21 @@ def replacing(path: Path) -> Iterator[Path]:
     _synchronise(path.parent)
 
 
+def sweep_unfinished(folder: Path) -> list[Path]:
+    """Remove what killed processes left of files they were writing; nobody else may be writing there.
+
+    Args:
+        folder: looked through without its subfolders; it may be missing.
+
+    Returns:
+        what was removed.
+    """
+    found = sorted(folder.glob(f".*{PART_SUFFIX}"))
+    for path in found:
+        path.unlink(missing_ok=True)
+    return found
+
+
 def write_text_atomically(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8 in place of ``path``; see ``replacing``."""
     with replacing(path) as temporary:

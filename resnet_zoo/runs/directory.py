@@ -11,6 +11,9 @@ from resnet_zoo.errors import InvalidValue
 NUMBERS_FILE = ".numbers"
 """Every number ever given out beside it, one a line: a deleted run's number is not given out again."""
 
+LAST, PREVIOUS, BEST = "last.ckpt", "previous.ckpt", "best.ckpt"
+"""Checkpoints: the newest state of a run, the newest but one, and the one that validated best."""
+
 RESULT_NAMES = {"val": "validate.json", "test": "test.json"}
 """A split's result file is named after the command that writes it; any other split after itself."""
 
@@ -54,6 +57,11 @@ class RunDirectory:
     def wandb_id(self) -> Path:
         """The id of the run at Weights & Biases, chosen at the first start and kept."""
         return self.path / "wandb_id"
+
+    @property
+    def wandb_step(self) -> Path:
+        """The last step that Weights & Biases has a row of; updates made again after a resume are not sent again."""
+        return self.path / "wandb_step"
 
     def result(self, split: str) -> Path:
         """The result file of a split: ``validate.json`` for "val", ``test.json`` for "test"."""

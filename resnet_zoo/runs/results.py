@@ -38,6 +38,9 @@ class EvaluationResult:
         world_size: number of processes that evaluated.
         checkpoint: the file the weights came from.
         weights: which weights of it: "raw", or the name of an average.
+        protocol: how it was tested: "center" is one view of every image, the data set's own.
+        views: the views whose class probabilities were averaged, in words.
+        checkpoints: the files whose class probabilities were averaged; ``checkpoint`` is empty if there are several.
 
     Raises:
         InconsistentResult: the counts do not add up, or a percentage is not the one that its count says.
@@ -56,8 +59,13 @@ class EvaluationResult:
     world_size: int = 1
     checkpoint: str = ""
     weights: str = "raw"
+    protocol: str = "center"
+    views: list[str] = field(default_factory=lambda: ["center"])
+    checkpoints: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        if self.checkpoint and not self.checkpoints:
+            object.__setattr__(self, "checkpoints", [self.checkpoint])
         self._check_counts()
         self._check_percentage("top1", self.top1, self.correct1)
         if (self.top5 is None) != (self.correct5 is None):

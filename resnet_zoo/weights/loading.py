@@ -3,16 +3,14 @@
 import hashlib
 import importlib
 import importlib.util
-import pickle
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from resnet_zoo.errors import InvalidValue, MissingData
+from resnet_zoo.safe_load import load_plain, unreadable
 from resnet_zoo.weights.matching import load_exactly
 from resnet_zoo.weights.torchvision import from_torchvision
 
@@ -55,7 +53,8 @@ def read_state_dict(path: str | Path) -> tuple[dict[str, Tensor], Kind]:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise MissingData(f"weights file {str(path)!r} {what}. Give a .pth, .ckpt or .safetensors file.")
-    content = read_safetensors(path) if path.suffix == ".safetensors" else read_pickled(path)
+    described = f"weights file {str(path)!r}"
+    content = read_safetensors(path) if path.suffix == ".safetensors" else load_plain(path, described)
     kind: Kind = "torchvision"
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content, kind = content["state_dict"], "checkpoint"
@@ -83,26 +82,6 @@ def is_named_tensor(name: object, value: object) -> bool:
     return isinstance(name, str) and isinstance(value, Tensor)
 
 
-def read_pickled(path: Path) -> Any:
-    """What ``torch.save`` wrote, as far as it is made of tensors and plain values.
-
-    Raises:
-        InvalidValue: anything else is in the file, or it cannot be read.
-    """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"(?:GLOBAL|global|class) ([\w.]+\.[\w.]+)", str(error))
-        if found:
-            raise InvalidValue(
-                f"weights file {str(path)!r} carries pickled objects ({found[1]}), which could run any code while "
-                "they are loaded; it was refused. Save only the weights: torch.save(model.state_dict(), path)."
-            ) from error
-        raise unreadable(path, error) from error
-    except Exception as error:  # torch raises RuntimeError, EOFError, KeyError and more for damaged files
-        raise unreadable(path, error) from error
-
-
 def read_safetensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a ``.safetensors`` file.
 
@@ -117,17 +96,8 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         tensors: dict[str, Tensor] = importlib.import_module("safetensors.torch").load_file(path)
     except Exception as error:  # the package has its own error class, and raises others for damaged headers
-        raise unreadable(path, error) from error
+        raise unreadable(path, f"weights file {str(path)!r}", error) from error
     return tensors
-
-
-def unreadable(path: Path, error: Exception) -> InvalidValue:
-    """The error for a file that is damaged, cut short or of another format."""
-    reason = (str(error).splitlines() or [""])[0]
-    return InvalidValue(
-        f"weights file {str(path)!r} ({path.stat().st_size:,} bytes) cannot be read: it is damaged, cut short or no "
-        f"file of torch.save ({type(error).__name__}: {reason[:200]}). Copy or download it again."
-    )
 
 
 def sha256(path: Path) -> str:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import pytest
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from resnet_zoo.loggers import MetricsCSV
+from resnet_zoo.loggers import MetricsCSV, metrics_csv
 from resnet_zoo.runs import RunDirectory
+
+
+class HalfWritten(io.FileIO):
+    """A file on a disk with room for three more bytes."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), "ab")
+
+    def write(self, data: bytes) -> int:
+        return super().write(data[:3])
 
 
 @pytest.fixture
@@ -101,3 +112,32 @@ def test_only_rank_zero_writes(run: RunDirectory, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(rank_zero_only, "rank", 1)
     MetricsCSV(run).log_metrics({"a": 1.0}, step=1)
     assert not run.metrics.exists()
+
+
+def test_a_full_disk_stops_nothing_and_loses_nothing(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logger = MetricsCSV(run)
+    logger.log_metrics({"epoch": 0, "a": 1.0}, step=1)
+    whole = run.metrics.read_text()
+    with monkeypatch.context() as full:
+        full.setattr(metrics_csv, "open_to_append", HalfWritten)
+        for step in (2, 3):
+            logger.log_metrics({"epoch": 0, "a": float(step)}, step=step)
+            assert run.metrics.read_text() == whole
+    assert capsys.readouterr().err.count("cannot be written (No space left on device)") == 1
+    logger.log_metrics({"epoch": 0, "a": 4.0}, step=4)
+    assert run.metrics.read_text() == whole + "2,0,2.0\n3,0,3.0\n4,0,4.0\n"
+
+
+def test_what_could_not_be_written_to_the_end_is_said(
+    run: RunDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.metrics.mkdir()
+    logger = MetricsCSV(run)
+    logger.log_metrics({"a": 1.0}, step=1)
+    logger.close()
+    assert "1 rows of" in capsys.readouterr().err
+    run.metrics.rmdir()
+    logger.close()
+    assert run.metrics.read_text() == "step,epoch,a\n1,,1.0\n"

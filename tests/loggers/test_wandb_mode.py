@@ -56,9 +56,24 @@ def test_a_key_is_also_found_in_the_netrc_file(server: str, tmp_path: Path) -> N
 
 def test_a_login_at_wandb_counts_for_its_own_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "netrc").write_text(f"machine api.wandb.ai login user password {'k' * 40}\n")
-    monkeypatch.setattr(wandb_mode, "server_url", lambda: "https://api.forge.coreweave.com")
+    monkeypatch.setattr(wandb_mode, "configured_url", lambda: "https://api.forge.coreweave.com")
     assert has_credentials()
-    monkeypatch.setattr(wandb_mode, "server_url", lambda: "https://wandb.example.org")
+    monkeypatch.setattr(wandb_mode, "configured_url", lambda: "https://wandb.example.org")
+    assert not has_credentials()
+
+
+def test_a_key_and_a_server_are_also_found_in_the_settings_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_BASE_URL", raising=False)
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path))
+    assert not has_credentials()
+    (tmp_path / "settings").write_text(
+        "[default]\nbase_url = https://wandb.example.org\napi_key = 100%secret\n"
+    )
+    assert has_credentials()
+    assert wandb_mode.server_url() == "https://wandb.example.org"
+    (tmp_path / "settings").write_text("nonsense\n")
     assert not has_credentials()
 
 

@@ -25,6 +25,9 @@ PROMISED: dict[str, Any] = {
     "world_size": 3,
     "checkpoint": "checkpoints/best.ckpt",
     "weights": "raw",
+    "protocol": "center",
+    "views": ["center"],
+    "checkpoints": ["checkpoints/best.ckpt"],
 }
 
 
@@ -53,6 +56,16 @@ def test_a_loss_that_is_no_number_is_null_since_json_has_none(tmp_path: Path) ->
 def test_a_percentage_may_have_all_its_digits_or_two() -> None:
     for top1 in (100 * 2 / 3, 66.67):
         EvaluationResult("val", top1, None, 1.0, correct1=2, correct5=None, evaluated=3, expected=3)
+
+
+def test_a_file_of_the_time_of_one_protocol_is_read_as_that(tmp_path: Path) -> None:
+    path = tmp_path / "test.json"
+    old = {key: value for key, value in PROMISED.items() if key not in ("protocol", "views", "checkpoints")}
+    path.write_text(json.dumps(old))
+    assert EvaluationResult.read(path) == EvaluationResult(**PROMISED)
+    ensemble = EvaluationResult(**{**PROMISED, "checkpoint": "", "checkpoints": ["a.ckpt", "b.ckpt"]})
+    ensemble.write(path)
+    assert EvaluationResult.read(path) == ensemble
 
 
 @pytest.mark.parametrize(

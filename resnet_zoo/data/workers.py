@@ -1,0 +1,150 @@
+"""The worker processes of a loader: asked for batches in order, kept over epochs, and missed when they die."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from resnet_zoo.data.order import EpochPlan
+from resnet_zoo.data.sources import ImageSource
+from resnet_zoo.errors import UserMistake
+
+POLL_SECONDS = 5.0  # how long a dead worker may go unnoticed
+Request = tuple[NDArray[np.int64], NDArray[np.int64] | None]
+
+
+class WorkerFailure(UserMistake, RuntimeError):
+    """A worker process of a loader died or stopped answering."""
+
+
+class WorkerPool:
+    """Processes that fetch batches of images from a source.
+
+    Args:
+        source: of the pixels.
+        num_workers: number of processes, at least one.
+        pin_memory: copy batches to page-locked memory, for faster transfer to a GPU.
+        timeout: seconds without a batch after which the workers are given up.
+    """
+
+    def __init__(self, source: ImageSource, num_workers: int, pin_memory: bool, timeout: float) -> None:
+        self.num_workers = num_workers
+        self.timeout = timeout
+        self._requests = _Requests()
+        self._loader: DataLoader[Tensor | UserMistake] = DataLoader(
+            _Fetcher(source),
+            sampler=self._requests,
+            batch_size=None,
+            collate_fn=_unchanged,
+            num_workers=num_workers,
+            pin_memory=pin_memory,
+            timeout=min(timeout, POLL_SECONDS),
+            persistent_workers=True,
+            generator=torch.Generator(),  # its own, or every epoch would advance the global one
+        )
+
+    def fetch(self, plan: EpochPlan, start: int) -> Iterator[Tensor]:
+        """Images of the batches of an epoch, from batch ``start`` on.
+
+        Raises:
+            WorkerFailure: a worker died or did not answer in time.
+            UserMistake: what the source raised, as it raised it.
+        """
+        self._requests.plan, self._requests.start = plan, start
+        batches = iter(self._loader)
+        asked = time.monotonic()
+        while True:
+            try:
+                fetched = next(batches)
+            except StopIteration:
+                return
+            except (RuntimeError, OSError, EOFError) as error:
+                if self._is_slow(error) and time.monotonic() - asked < self.timeout:
+                    continue
+                failure = self._explain(error)
+                self.close()  # a pool that lost a worker is of no more use
+                if failure is None:
+                    raise
+                raise failure from error
+            if isinstance(fetched, UserMistake):
+                raise fetched
+            yield fetched
+            asked = time.monotonic()
+
+    def _is_slow(self, error: Exception) -> bool:
+        """Nothing came within a poll, and no worker is dead: torch looks for dead ones before it says so.
+
+        It would also be told by a signal, but Lightning puts torch's handler away at the end of every run.
+        """
+        return isinstance(error, RuntimeError) and str(error).startswith("DataLoader timed out")
+
+    def _explain(self, error: Exception) -> WorkerFailure | None:
+        text = str(error).strip()
+        if self._is_slow(error):
+            return WorkerFailure(
+                f"no batch arrived from the {self.num_workers} data workers within {self.timeout:g} s: the storage "
+                "hangs, or reading a batch takes longer than that."
+            )
+        if isinstance(error, RuntimeError) and not text.startswith("DataLoader worker"):
+            return None
+        return WorkerFailure(
+            f"a data worker died: probably out of memory or /dev/shm ({text or type(error).__name__}). "
+            f"Use fewer workers than num_workers={self.num_workers}, or a smaller batch; a container may need a "
+            "larger --shm-size."
+        )
+
+    @property
+    def iterator(self) -> Any:
+        """Torch's iterator, which owns the processes; None before the first batch."""
+        return self._loader._iterator
+
+    def close(self) -> None:
+        """End the processes.
+
+        Not left to the garbage collector, which takes their queues away first and then waits for them in vain.
+        """
+        if self.iterator is not None:
+            self.iterator._shutdown_workers()
+            self._loader._iterator = None
+
+
+class _Requests:
+    """What the workers are asked for, one batch after the other. They outlive an epoch, so its plan is set
+    from outside.
+    """
+
+    plan: EpochPlan
+    start: int
+
+    def __iter__(self) -> Iterator[Request]:
+        for batch in range(self.start, len(self.plan.update_sizes)):
+            positions, seeds = self.plan.request(batch)
+            # arrays, since tensors would travel as file descriptors
+            yield positions.numpy(), None if seeds is None else seeds.numpy()
+
+
+class _Fetcher(Dataset[Tensor | UserMistake]):
+    """Runs in the workers. A user's mistake travels back as a value, or torch would wrap it in a traceback."""
+
+    def __init__(self, source: ImageSource) -> None:
+        self._source = source
+
+    def __getitem__(self, index: Request) -> Tensor | UserMistake:
+        positions, seeds = index
+        try:
+            return self._source.fetch(
+                torch.from_numpy(positions), None if seeds is None else torch.from_numpy(seeds)
+            )
+        except UserMistake as mistake:
+            return mistake
+
+
+def _unchanged(fetched: Any) -> Any:
+    return fetched

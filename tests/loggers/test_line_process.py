@@ -1,0 +1,52 @@
+"""A process that is slow, stuck or gone costs no time but at the end, and then a bounded one."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+
+from resnet_zoo.loggers import line_process
+from resnet_zoo.loggers.line_process import LineProcess
+
+ECHO = "import sys\nfor line in sys.stdin: print(line, end='', flush=True)"
+SLEEP = "import time, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('[]', flush=True)\ntime.sleep(600)"
+
+
+def process(program: str) -> LineProcess:
+    return LineProcess([sys.executable, "-S", "-c", program])
+
+
+def test_messages_arrive_in_order_and_come_back() -> None:
+    echo = process(ECHO)
+    sent = [{"number": number, "text": "x" * 1000} for number in range(500)]  # more than a pipe holds
+    for message in sent:
+        echo.send(message)
+    ending, received = echo.close(60)
+    assert ending == "finished"
+    assert received == sent
+
+
+def test_a_stuck_process_takes_memory_up_to_a_limit_and_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_process, "LARGEST_BACKLOG", 200_000)
+    monkeypatch.setattr(line_process, "TERMINATION", 0.2)
+    stuck = process(SLEEP)
+    while not stuck.receive():
+        time.sleep(0.01)
+    start = time.monotonic()
+    for _ in range(1000):
+        stuck.send({"text": "x" * 1000})
+    assert time.monotonic() - start < 1
+    assert stuck.dropped > 500
+    ending, _ = stuck.close(0.3)
+    assert ending == "ended"
+    assert time.monotonic() - start < 5
+
+
+def test_a_process_that_is_gone_is_noticed_at_the_end() -> None:
+    gone = process("raise SystemExit(3)")
+    for _ in range(200):
+        gone.send({"text": "x" * 1000})
+        time.sleep(0.001)
+    assert gone.close(60)[0] == "failed"

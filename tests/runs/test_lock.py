@@ -1,0 +1,127 @@
+"""A run directory has one owner: the second is refused, a dead one is replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from resnet_zoo.errors import InvalidValue
+from resnet_zoo.runs import RunDirectoryLock, lock
+
+
+def owner(folder: Path) -> dict[str, object]:
+    content: dict[str, object] = json.loads((folder / lock.LOCK_FILE).read_text())
+    return content
+
+
+def write_owner(folder: Path, **differences: object) -> None:
+    first = RunDirectoryLock(folder)
+    first.acquire()
+    content = owner(folder)
+    first.release()
+    (folder / lock.LOCK_FILE).write_text(json.dumps({**content, **differences}))
+
+
+def take(folder: Path) -> None:
+    mine = RunDirectoryLock(folder)
+    mine.acquire()
+    assert owner(folder)["pid"] == os.getpid()
+    mine.release()
+    assert list(folder.iterdir()) == []
+
+
+def test_the_second_is_refused_until_the_first_is_done(tmp_path: Path) -> None:
+    first, second = RunDirectoryLock(tmp_path), RunDirectoryLock(tmp_path)
+    first.acquire()
+    with pytest.raises(InvalidValue, match=rf"in use by process {os.getpid()} on .*choose another --run_dir"):
+        second.acquire()
+    first.release()
+    second.acquire()
+    second.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_owner_is_replaced(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys; from pathlib import Path; from resnet_zoo.runs import RunDirectoryLock\n"
+        "RunDirectoryLock(Path(sys.argv[1])).acquire(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+    assert owner(tmp_path)["pid"] != os.getpid()
+    take(tmp_path)
+
+
+def test_a_process_id_that_was_given_out_again_is_no_owner(tmp_path: Path) -> None:
+    write_owner(tmp_path, started="1")
+    take(tmp_path)
+
+
+def test_a_job_that_its_scheduler_started_again_takes_over_from_another_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    write_owner(tmp_path, place="elsewhere", host="n7")
+    take(tmp_path)
+
+
+def test_an_owner_out_of_sight_is_alive_as_long_as_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(lock, "SILENT_SECONDS", 0.5)
+    write_owner(tmp_path, place="elsewhere", host="n7", token="theirs")
+
+    def count() -> None:
+        content = {**owner(tmp_path), "beats": 1}
+        (tmp_path / lock.LOCK_FILE).write_text(json.dumps(content))
+
+    timer = threading.Timer(0.2, count)
+    timer.start()
+    with pytest.raises(InvalidValue, match="on n7"):
+        RunDirectoryLock(tmp_path).acquire()
+    timer.join()
+    assert "watching for 0.5 s" in capsys.readouterr().err
+    take(tmp_path)
+
+
+def test_the_counter_goes_up_and_stops_with_the_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.05)
+    mine = RunDirectoryLock(tmp_path)
+    mine.acquire()
+    for _ in range(100):
+        if owner(tmp_path)["beats"]:
+            break
+        threading.Event().wait(0.05)
+    assert owner(tmp_path)["beats"]
+    mine.release()
+    assert [thread.name for thread in threading.enumerate() if thread.name == "run-directory-lock"] == []
+
+
+def test_of_many_that_find_a_dead_owner_one_becomes_the_owner(tmp_path: Path) -> None:
+    write_owner(tmp_path, started="1")
+    locks = [RunDirectoryLock(tmp_path) for _ in range(8)]
+    outcomes: list[str] = []
+
+    def try_it(mine: RunDirectoryLock) -> None:
+        try:
+            mine.acquire()
+        except InvalidValue:
+            outcomes.append("refused")
+        else:
+            outcomes.append("owner")
+
+    threads = [threading.Thread(target=try_it, args=(mine,)) for mine in locks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["owner"] + ["refused"] * 7
+    for mine in locks:
+        mine.release()
