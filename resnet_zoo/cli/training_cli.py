@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any, Literal, NoReturn
 
 import yaml
 from jsonargparse import Namespace
+from jsonargparse.typing import PositiveFloat
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.strategies import DDPStrategy
 
 from resnet_zoo.callbacks import (
     Checkpoints,
@@ -28,6 +31,7 @@ from resnet_zoo.cli.arguments import Arguments
 from resnet_zoo.cli.launch import LAUNCHER_KEYS, Launch, trainer_defaults
 from resnet_zoo.cli.names import short_names
 from resnet_zoo.cli.parse_errors import explain
+from resnet_zoo.cli.rendezvous import RANK_TIMEOUT
 from resnet_zoo.data import ImageDataModule
 from resnet_zoo.errors import InvalidValue, UserMistake
 from resnet_zoo.loggers import WandbSettings
@@ -127,6 +131,12 @@ class TrainingCLI(LightningCLI):
             help="auto: continue the newest checkpoint of run_dir, or start afresh if there is none.",
         )
         parser.add_argument(
+            "--rank_timeout",
+            type=PositiveFloat,
+            default=RANK_TIMEOUT,
+            help="Seconds that a rank waits for another before it takes it for gone and ends.",
+        )
+        parser.add_argument(
             "--ckpt_path",
             type=list[str] | str | None,
             default=None,
@@ -213,14 +223,17 @@ class TrainingCLI(LightningCLI):
         ours: list[Callback] = [RunSummary(), self.clock, MetricsWriter(), self.checkpoints]
         if shown:
             ours.append(default_progress_bar(sys.stderr.isatty()))
-        ours.append(Preemption(self.signals, self.checkpoints))
+        ours.append(Preemption(self.signals, self.checkpoints, self.config.rank_timeout))
         settings["callbacks"] = [*_as_list(settings.get("callbacks")), *ours]
         settings["plugins"] = [*_as_list(settings.get("plugins")), AtomicCheckpointIO()]
         if settings["sync_batchnorm"]:
             settings["plugins"].append(
                 SyncBatchNormEverywhere(on_cpu=lambda: self.trainer.strategy.root_device.type == "cpu")
             )
-        return Trainer(**settings)
+        trainer = Trainer(**settings)
+        if isinstance(trainer.strategy, DDPStrategy):  # for the ranks that Lightning starts
+            trainer.strategy._timeout = timedelta(seconds=self.config.rank_timeout)
+        return trainer
 
     def resolved_config(self) -> str:
         """The whole config as YAML, every default included and secrets taken out; it runs again as it is."""
