@@ -11,6 +11,7 @@ from collections.abc import Callable
 from resnet_zoo.cli.launch import Launch
 from resnet_zoo.cli.rendezvous import said_by_another, silent_ranks
 from resnet_zoo.errors import SaidElsewhere, UserMistake
+from resnet_zoo.runs import redact_text
 
 FAILED = 1
 _LOST = re.compile(
@@ -77,4 +78,4 @@ def is_loss_of_another_rank(error: BaseException) -> bool:
 
 def _write(text: str) -> None:
     """In one call, so that the lines of several ranks do not mix."""
-    os.write(2, text.encode())
+    os.write(2, redact_text(text).encode())
