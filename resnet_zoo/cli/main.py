@@ -50,6 +50,7 @@ COMMANDS: dict[str, Command] = {
     "list": Command("resnet_zoo.cli.list", "every backbone with its size, source and paper"),
     "describe": Command("resnet_zoo.cli.describe", "one backbone's layers, parameters and multiply-adds"),
     "report": Command("resnet_zoo.cli.report", "curves and tables of runs as one HTML file, with figures"),
+    "export": Command("resnet_zoo.cli.export", "a checkpoint's model as a file for other software, checked"),
     "reproduce": Command("resnet_zoo.cli.reproduce", "the papers' claims as runs, figures and verdicts"),
     "check-backbone": Command(
         "resnet_zoo.cli.check_backbone", "test a backbone of one's own against the rules"
