@@ -168,7 +168,8 @@ def test_light_rooms_import_no_torch() -> None:
 
 def test_every_library_is_declared() -> None:
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[<>=\[ ]", line)[0].lower() for line in project["dependencies"]}
+    lines = project["dependencies"] + project["optional-dependencies"]["export"]
+    declared = {re.split(r"[<>=\[ ]", line)[0].lower() for line in lines}
     spelled = {"PIL": "pillow", "yaml": "pyyaml"}
     tops = {module.split(".")[0] for path in sources() for _, module in imported_modules(path)}
     tops -= {PACKAGE.name, *sys.stdlib_module_names}
