@@ -49,6 +49,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "list": Command("resnet_zoo.cli.list", "every backbone with its size, source and paper"),
     "describe": Command("resnet_zoo.cli.describe", "one backbone's layers, parameters and multiply-adds"),
+    "explain": Command("resnet_zoo.cli.explain", "what a run would do, before it does it"),
     "report": Command("resnet_zoo.cli.report", "curves and tables of runs as one HTML file, with figures"),
     "export": Command("resnet_zoo.cli.export", "a checkpoint's model as a file for other software, checked"),
     "reproduce": Command("resnet_zoo.cli.reproduce", "the papers' claims as runs, figures and verdicts"),
