@@ -27,10 +27,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "safe_load": (set(), {"torch"}),
     "complexity": (set(), {"torch"}),
     "backbones": ({"registry", "complexity"}, LIBRARIES_FOR_TENSORS),
-    "weights": (
-        {"registry", "backbones", "safe_load"},
-        LIBRARIES_FOR_TENSORS | {"torchvision", "safetensors", "onnxruntime"},
-    ),
+    "weights": ({"registry", "backbones", "safe_load"}, LIBRARIES_FOR_TENSORS | {"torchvision"}),
     "model": ({"registry", "backbones", "weights"}, LIBRARIES_FOR_TENSORS),
     "analysis": ({"registry", "complexity"}, LIBRARIES_FOR_TENSORS),
     "conformance": ({"registry", "backbones", "complexity", "model"}, LIBRARIES_FOR_TENSORS),
@@ -168,8 +165,7 @@ def test_light_rooms_import_no_torch() -> None:
 
 def test_every_library_is_declared() -> None:
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
-    lines = project["dependencies"] + project["optional-dependencies"]["export"]
-    declared = {re.split(r"[<>=\[ ]", line)[0].lower() for line in lines}
+    declared = {re.split(r"[<>=\[ ]", line)[0].lower() for line in project["dependencies"]}
     spelled = {"PIL": "pillow", "yaml": "pyyaml"}
     tops = {module.split(".")[0] for path in sources() for _, module in imported_modules(path)}
     tops -= {PACKAGE.name, *sys.stdlib_module_names}

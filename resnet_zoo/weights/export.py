@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 from collections.abc import Callable, Mapping
@@ -99,16 +100,14 @@ def check_packages(kind: Format) -> None:
 
 
 def _write_safetensors(model: nn.Module, images: Tensor, description: Mapping[str, Any], path: Path) -> None:
-    from safetensors.torch import save_file
-
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    save_file(tensors, path, metadata={"format": "pt", METADATA: json.dumps(description)})
+    importlib.import_module("safetensors.torch").save_file(
+        tensors, path, metadata={"format": "pt", METADATA: json.dumps(description)}
+    )
 
 
 def _read_safetensors(path: Path, model: nn.Module) -> Callable[[Tensor], Tensor]:
-    from safetensors.torch import load_file
-
-    tensors = load_file(path)
+    tensors = importlib.import_module("safetensors.torch").load_file(path)
     return lambda images: torch.func.functional_call(model, tensors, (images,), strict=True)
 
 
@@ -152,9 +151,9 @@ def _write_onnx(model: nn.Module, images: Tensor, description: Mapping[str, Any]
 
 
 def _read_onnx(path: Path, model: nn.Module) -> Callable[[Tensor], Tensor]:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = importlib.import_module("onnxruntime").InferenceSession(
+        path, providers=["CPUExecutionProvider"]
+    )
     return lambda images: torch.from_numpy(session.run(["logits"], {"images": images.numpy()})[0])
 
 
