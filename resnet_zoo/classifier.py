@@ -225,10 +225,12 @@ class ImageClassifier(ExactEvaluation):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what rebuilds the model without its config: how the backbone was made, classes, the warm-up's flag."""
+        datamodule = getattr(self._trainer, "datamodule", None)
         checkpoint["resnet_zoo"] = {
             "backbone": getattr(self.backbone, "built_by", None),
             "num_classes": self.num_classes,
-            "class_names": list(getattr(getattr(self._trainer, "datamodule", None), "class_names", ())),
+            "class_names": list(getattr(datamodule, "class_names", ())),
+            "preprocessing": None if datamodule is None else datamodule.preprocessing(),
             "warm_up_released": self.warm_up_released,
         }
 

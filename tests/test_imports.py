@@ -50,6 +50,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
             "registry",
             "report",
             "runs",
+            "safe_load",
             "weights",
         },
         {"torch", "lightning", "yaml"},

@@ -17,9 +17,10 @@ import torch
 
 from resnet_zoo.cli.main import main, print_traceback
 from resnet_zoo.data import CIFAR10
-from resnet_zoo.errors import MissingData
+from resnet_zoo.data.index import image_names
+from resnet_zoo.errors import InvalidValue, MissingData
 from resnet_zoo.registry import registry
-from resnet_zoo.runs import remember_secrets
+from resnet_zoo.runs import RunDirectory, remember_secrets
 from tests.fake_plugins import SitePackages
 
 redact_module = sys.modules[remember_secrets.__module__]  # the package has a function of that name
@@ -252,3 +253,25 @@ def test_a_config_runs_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["fit", "--config", str(config)]) == 2
     assert not witness.exists()
     assert "my.yaml" in capsys.readouterr().err
+
+
+def test_links_among_images_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+    elsewhere, folder = tmp_path / "elsewhere" / "deep", tmp_path / "train"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "b.png").touch()
+    (folder / "cat").mkdir(parents=True)
+    (folder / "cat" / "a.png").symlink_to(elsewhere / "b.png")
+    (folder / "dog").symlink_to(elsewhere, target_is_directory=True)
+    assert list(image_names(str(folder))) == ["cat/a.png", "dog/b.png"]
+    (elsewhere / "again").symlink_to(elsewhere.parent, target_is_directory=True)
+    with pytest.raises(
+        InvalidValue, match=r"the link '.*dog/again' leads back to '.*elsewhere', which it lies in"
+    ):
+        list(image_names(str(folder)))
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/absolute", "a/b", "..", ""])
+def test_names_of_configs_cannot_lead_out_of_the_folder_of_runs(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidValue, match="does not serve as a folder name"):
+        RunDirectory.create(tmp_path / "runs", name)
+    assert not [path for path in tmp_path.rglob("*") if path.name in ("escaped", "1")]

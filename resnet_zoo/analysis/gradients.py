@@ -87,13 +87,15 @@ def _measure(name: str, part: Part, module: nn.Module) -> LayerGradient:
     return LayerGradient(name, part, norm, float(weight.detach().double().norm()))
 
 
-def first_to_last_ratio(gradients: Sequence[LayerGradient]) -> float:
-    """Norm of the first layer's gradient divided by that of the last, the head and what is beside the road left out.
+def first_to_last_ratio(norms: Sequence[float]) -> float:
+    """Norm of the first layer's gradient divided by that of the last.
 
     Far below one the gradient vanishes on its way towards the input, far above one it explodes. NaN where the last
     layer has no gradient at all.
+
+    Args:
+        norms: from the first layer to the last, see ``main_norms``.
     """
-    norms = main_norms(gradients)
     return norms[0] / norms[-1] if norms[-1] > 0 else math.nan
 
 

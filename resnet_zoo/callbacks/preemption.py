@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -28,12 +29,13 @@ class Agreement:
 
     Args:
         num_ranks: how many ranks there are; a single one needs no agreement.
+        timeout: seconds to wait for another rank.
     """
 
-    def __init__(self, num_ranks: int) -> None:
+    def __init__(self, num_ranks: int, timeout: float) -> None:
         self._group: dist.ProcessGroup | None = None
         if num_ranks > 1:
-            group = dist.new_group(backend="gloo")
+            group = dist.new_group(backend="gloo", timeout=timedelta(seconds=timeout))
             assert isinstance(group, dist.ProcessGroup)
             self._group = group
         self._pending: tuple[dist.Work, torch.Tensor] | None = None
@@ -99,12 +101,14 @@ class Preemption(Checkpoint):
     Args:
         signals: where they are noted.
         checkpoints: writes the file; must stand before this one among the callbacks.
+        rank_timeout: seconds that a rank waits for another.
     """
 
-    def __init__(self, signals: StopSignals, checkpoints: Checkpoints) -> None:
+    def __init__(self, signals: StopSignals, checkpoints: Checkpoints, rank_timeout: float) -> None:
         leave_signals_to_us()
         self.signals = signals
         self.checkpoints = checkpoints
+        self.rank_timeout = rank_timeout
         self._agreement: Agreement | None = None
 
     @property
@@ -113,7 +117,7 @@ class Preemption(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """From here on there is something to lose."""
-        self._agreement = Agreement(trainer.world_size)
+        self._agreement = Agreement(trainer.world_size, self.rank_timeout)
         self.signals.deferred = True
 
     def on_train_batch_end(

@@ -10,3 +10,12 @@ DESCRIPTIONS = {
     "predict": "Write the five likeliest classes of every image to predictions.csv. Example: resnet-zoo predict "
     "--config runs/quickstart/1/config.yaml --ckpt_path runs/quickstart/1/checkpoints/best.ckpt",
 }
+
+# Settings of the trainer that the run owns, with what to set instead.
+OWNED_TRAINER_KEYS = {
+    "logger": "Choose with the top-level key 'logger' (wandb, tensorboard or none); metrics.csv is always written.",
+    "default_root_dir": "Choose the run directory with the top-level key 'run_dir'.",
+    "use_distributed_sampler": "The data module splits its samples over the ranks exactly, as Lightning's would not.",
+    "enable_checkpointing": "Checkpoints are set with the top-level key 'checkpoint'.",
+    "reload_dataloaders_every_n_epochs": "The loaders reshuffle every epoch by themselves.",
+}

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
 import torch.distributed as dist
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
@@ -70,20 +69,6 @@ def trainer_defaults(launch: Launch) -> dict[str, Any]:
         "num_nodes": max(1, launch.world_size // launch.local_world_size),
         "strategy": "ddp",
     }
-
-
-def connect(launch: Launch, accelerator: str) -> None:
-    """Start the process group of ranks launched from outside; Lightning finds it started and uses it."""
-    if not launch.external or dist.is_initialized():
-        return
-    if launch.launcher == "slurm":
-        environment = SLURMEnvironment()
-        os.environ.setdefault("MASTER_ADDR", environment.main_address)
-        os.environ.setdefault("MASTER_PORT", str(environment.main_port))
-    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
-    dist.init_process_group(
-        "cpu:gloo,cuda:nccl" if on_gpu else "gloo", rank=launch.rank, world_size=launch.world_size
-    )
 
 
 def on_rank_zero(launch: Launch, act: Callable[[], str | None]) -> str | None:

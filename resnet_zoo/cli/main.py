@@ -5,15 +5,20 @@ Importing torch takes seconds and Lightning more; a command pays only for what i
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
-from types import TracebackType
+from collections.abc import Iterator
+from types import FrameType, TracebackType
 from typing import NamedTuple
 
 from resnet_zoo import __version__
 from resnet_zoo.errors import SaidElsewhere, UserMistake, unknown_name
+from resnet_zoo.runs.status import PREEMPTED
 
 MISTAKE, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
 """Exit codes: what was given is wrong; Ctrl-C; the reader of the output went away (128 + the signal's number)."""
@@ -44,7 +49,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "list": Command("resnet_zoo.cli.list", "every backbone with its size, source and paper"),
     "describe": Command("resnet_zoo.cli.describe", "one backbone's layers, parameters and multiply-adds"),
+    "explain": Command("resnet_zoo.cli.explain", "what a run would do, before it does it"),
     "report": Command("resnet_zoo.cli.report", "curves and tables of runs as one HTML file, with figures"),
+    "export": Command("resnet_zoo.cli.export", "a checkpoint's model as a file for other software, checked"),
     "reproduce": Command("resnet_zoo.cli.reproduce", "the papers' claims as runs, figures and verdicts"),
     "check-backbone": Command(
         "resnet_zoo.cli.check_backbone", "test a backbone of one's own against the rules"
@@ -59,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         argv: the words after the program's name; by default those of this process.
 
     Returns:
-        the exit code: 0, the command's own, 2 for a user's mistake, 130 after Ctrl-C.
+        the exit code: 0, the command's own, 2 for a user's mistake, 130 after Ctrl-C, 85 for a training to start again.
     """
     words = sys.argv[1:] if argv is None else list(argv)
     show_traceback = "--traceback" in words
@@ -67,7 +74,8 @@ def main(argv: list[str] | None = None) -> int:
     if argv is None:
         sys.excepthook = print_traceback
     try:
-        code = _run(words)
+        with _ready_to_be_stopped(words):
+            code = _run(words)
         sys.stdout.flush()
         return code
     except UserMistake as mistake:
@@ -105,6 +113,28 @@ def without_secrets(text: str) -> str:
     from resnet_zoo.runs import redact_text  # only those who have bad news pay for it
 
     return redact_text(text)
+
+
+@contextlib.contextmanager
+def _ready_to_be_stopped(words: list[str]) -> Iterator[None]:
+    """While a training is imported and built there is nothing to save: a scheduler's signal ends it, to come again.
+
+    The training sets handlers of its own later.
+    """
+    first_thread = threading.current_thread() is threading.main_thread()  # no other may set handlers
+    if words[:1] != ["fit"] or not first_thread:
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(PREEMPTED)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(words: list[str]) -> int:

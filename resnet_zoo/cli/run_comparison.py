@@ -16,6 +16,7 @@ from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
 from resnet_zoo.runs import RunDirectory
 
 _OF_THE_CLOCK = ("speed/",)
+_SCORES = ("split", "top1", "top5", "loss", "correct1", "correct5", "evaluated", "expected", "duplicates")
 _STATES = ("state_dict", "averages", "optimizer_states")
 
 
@@ -113,7 +114,9 @@ def _compare_rows(first: list[dict[str, str]], second: list[dict[str, str]]) -> 
 def _compare_results(first: RunDirectory, second: RunDirectory) -> Finding:
     results = [
         {
-            path.name: json.loads(path.read_text(encoding="utf-8")) | {"checkpoint": ""}
+            path.name: {
+                key: value for key, value in json.loads(path.read_text("utf-8")).items() if key in _SCORES
+            }
             for split in ("val", "test")
             for path in sorted(run.path.glob(f"{run.result(split).stem}*.json"))
         }

@@ -12,10 +12,13 @@ from resnet_zoo.callbacks import quieten_lightning
 from resnet_zoo.cli.arguments import Arguments, parse_arguments
 from resnet_zoo.cli.config_files import parse_scalar
 from resnet_zoo.cli.evaluation import SPLITS, evaluate
-from resnet_zoo.cli.launch import connect, detect
+from resnet_zoo.cli.launch import Launch, detect, on_rank_zero
 from resnet_zoo.cli.names import NAMED_KEYS
 from resnet_zoo.cli.predictions import write_predictions
+from resnet_zoo.cli.preflight import check_agreement, check_launch, check_ranks, check_room, together
 from resnet_zoo.cli.protocols import evaluate_plan, plan_of
+from resnet_zoo.cli.rank_failures import tell_failures
+from resnet_zoo.cli.rendezvous import RANK_TIMEOUT, connect
 from resnet_zoo.cli.resuming import check_resume
 from resnet_zoo.cli.run_end import run_to_its_end
 from resnet_zoo.cli.run_setup import given_checkpoint, newest_checkpoint, open_run_directory, start_run
@@ -45,17 +48,37 @@ def main(argv: list[str], more_callbacks: Sequence[Callback] = ()) -> int:
     arguments = parse_arguments(words, NAMED_KEYS)
     if command != "fit" and not arguments.config_names:
         arguments = _with_the_run_s_config(arguments, words)
-    connect(launch, str(arguments.get("trainer.accelerator") or "auto"))
+    rank_timeout = float(arguments.get("rank_timeout") or RANK_TIMEOUT)
+    check_launch(launch, arguments)
+    connect(launch, str(arguments.get("trainer.accelerator") or "auto"), rank_timeout)
+    return tell_failures(
+        launch, rank_timeout, lambda: _run(command, words, arguments, launch, more_callbacks)
+    )
+
+
+def _run(
+    command: str, words: list[str], arguments: Arguments, launch: Launch, more_callbacks: Sequence[Callback]
+) -> int:
+    check_ranks(launch, arguments)
+    cli = together(launch, lambda: _build(command, arguments, launch, more_callbacks))
+    check_agreement(launch, data=cli.datamodule.fingerprint() if launch.external else None)
+    with cli.closing:
+        if command == "fit":
+            return fit(cli, words)
+        evaluate_checkpoint(cli)
+        return 0
+
+
+def _build(
+    command: str, arguments: Arguments, launch: Launch, more_callbacks: Sequence[Callback]
+) -> TrainingCLI:
     try:
         cli = TrainingCLI(command, arguments, launch, more_callbacks=more_callbacks)
     except ParseRefused as refused:
         raise refused.mistake from refused.__cause__
-    with cli.closing:
-        if command == "fit":
-            cli.datamodule.check_batch_size(cli.trainer.world_size, cli.trainer.accumulate_grad_batches)
-            return fit(cli, words)
-        evaluate_checkpoint(cli)
-        return 0
+    if command == "fit":
+        cli.datamodule.check_batch_size(cli.trainer.world_size, cli.trainer.accumulate_grad_batches)
+    return cli
 
 
 def _with_the_run_s_config(arguments: Arguments, words: list[str]) -> Arguments:
@@ -88,6 +111,8 @@ def fit(cli: TrainingCLI, words: list[str]) -> int:
     checkpoint = checkpoint or newest_checkpoint(cli, directory)
     if checkpoint is not None:
         check_resume(cli, checkpoint)
+    num_parameters = sum(parameter.numel() for parameter in cli.model.parameters())
+    on_rank_zero(cli.launch, lambda: check_room(directory.path, num_parameters))
     start_run(cli, directory)
     code = 1
     try:

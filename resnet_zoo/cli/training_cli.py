@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any, Literal, NoReturn
 
 import yaml
 from jsonargparse import Namespace
+from jsonargparse.typing import PositiveFloat
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.strategies import DDPStrategy
 
 from resnet_zoo.callbacks import (
     Checkpoints,
@@ -27,10 +30,11 @@ from resnet_zoo.callbacks.checkpoint_io import AtomicCheckpointIO
 from resnet_zoo.callbacks.sync_batch_norm import SyncBatchNormEverywhere
 from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.arguments import Arguments
-from resnet_zoo.cli.descriptions import DESCRIPTIONS
+from resnet_zoo.cli.descriptions import DESCRIPTIONS, OWNED_TRAINER_KEYS
 from resnet_zoo.cli.launch import LAUNCHER_KEYS, Launch, trainer_defaults
 from resnet_zoo.cli.names import short_names
 from resnet_zoo.cli.parse_errors import explain
+from resnet_zoo.cli.rendezvous import RANK_TIMEOUT
 from resnet_zoo.data import ImageDataModule
 from resnet_zoo.errors import InvalidValue, UserMistake
 from resnet_zoo.loggers import WandbSettings
@@ -38,14 +42,6 @@ from resnet_zoo.registry import registry
 from resnet_zoo.runs import redact
 
 Protocol = Literal["center", "ten_crop", "multi_scale"]
-
-_OWNED_TRAINER_KEYS = {
-    "logger": "Choose with the top-level key 'logger' (wandb, tensorboard or none); metrics.csv is always written.",
-    "default_root_dir": "Choose the run directory with the top-level key 'run_dir'.",
-    "use_distributed_sampler": "The data module splits its samples over the ranks exactly, as Lightning's would not.",
-    "enable_checkpointing": "Checkpoints are set with the top-level key 'checkpoint'.",
-    "reload_dataloaders_every_n_epochs": "The loaders reshuffle every epoch by themselves.",
-}
 
 
 class ParseRefused(SystemExit):
@@ -145,6 +141,12 @@ class TrainingCLI(LightningCLI):
             help="Continue although data, or the order of a half-finished epoch, have changed.",
         )
         parser.add_argument(
+            "--rank_timeout",
+            type=PositiveFloat,
+            default=RANK_TIMEOUT,
+            help="Seconds that a rank waits for another before it takes it for gone and ends.",
+        )
+        parser.add_argument(
             "--ckpt_path",
             type=list[str] | str | None,
             default=None,
@@ -185,7 +187,7 @@ class TrainingCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Refuse trainer settings that would work against what every run has."""
-        for key, advice in _OWNED_TRAINER_KEYS.items():
+        for key, advice in OWNED_TRAINER_KEYS.items():
             if self._was_set(f"trainer.{key}"):
                 raise InvalidValue(f"{self.where(f'trainer.{key}')}: 'trainer.{key}' cannot be set. {advice}")
 
@@ -237,14 +239,17 @@ class TrainingCLI(LightningCLI):
         ]
         if shown:
             ours.append(default_progress_bar(sys.stderr.isatty()))
-        ours.append(Preemption(self.signals, self.checkpoints))
+        ours.append(Preemption(self.signals, self.checkpoints, self.config.rank_timeout))
         settings["callbacks"] = [*_as_list(settings.get("callbacks")), *ours, *self._more_callbacks]
         settings["plugins"] = [*_as_list(settings.get("plugins")), AtomicCheckpointIO()]
         if settings["sync_batchnorm"]:
             settings["plugins"].append(
                 SyncBatchNormEverywhere(on_cpu=lambda: self.trainer.strategy.root_device.type == "cpu")
             )
-        return Trainer(**settings)
+        trainer = Trainer(**settings)
+        if isinstance(trainer.strategy, DDPStrategy):  # for the ranks that Lightning starts
+            trainer.strategy._timeout = timedelta(seconds=self.config.rank_timeout)
+        return trainer
 
     def _seed(self) -> int:
         """The run's seed; the data set's own where the run has none."""
@@ -255,10 +260,9 @@ class TrainingCLI(LightningCLI):
         """The whole config as YAML, every default included and secrets taken out; it runs again as it is."""
         text = self.parser.dump(self.config, skip_link_targets=True, skip_unset=False)
         values = short_names(yaml.safe_load(text))
-        of_this_start = ("resume", "ckpt_path", "run_dir", "force_resume", "protocol", "scales")
-        for key in of_this_start:
+        for key in ("resume", "ckpt_path", "run_dir", "force_resume", "protocol", "scales"):
             values.pop(key, None)
-        for key in _OWNED_TRAINER_KEYS:
+        for key in OWNED_TRAINER_KEYS:
             values["trainer"].pop(key, None)
         for key in LAUNCHER_KEYS:  # the number of ranks is torchrun's, not the experiment's
             if not self._was_set(f"trainer.{key}"):

@@ -131,6 +131,18 @@ class ImageDataModule(LightningDataModule, DataDescription):
             images = images.flip(-1)
         return batch._replace(images=self.normalization.apply(images, offsets))
 
+    def preprocessing(self) -> dict[str, Any]:
+        """What turns a picture into the net's input, for whoever uses the net elsewhere: plain types.
+
+        Mean and standard deviation are per channel in units of the full range, the size is in pixels.
+        """
+        normalization = self.normalization
+        return {
+            "mean": [float(value) for value in normalization.mean],
+            "std": [float(value) for value in normalization.std],
+            "image_size": int(self.image_size),
+        }
+
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Called by Lightning once a batch is on the device."""
         return self.prepare(batch) if isinstance(batch, ImageBatch) else batch

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resnet_zoo.data.decode import is_image_name
+from resnet_zoo.errors import InvalidValue
 
 
 class ImageIndex:
@@ -68,13 +69,32 @@ class ImageIndex:
 
 
 def image_names(folder: str) -> Iterator[str]:
-    """Every image below a folder, as paths relative to it, in torchvision's order: by folder, then by name."""
-    for directory, _, files in sorted(os.walk(folder, followlinks=True)):
+    """Every image below a folder, as paths relative to it, in torchvision's order: by folder, then by name.
+
+    Links are followed, to files and to folders: a choice of a larger data set is often made of them.
+
+    Raises:
+        InvalidValue: a link leads back to a folder that it lies in.
+    """
+    for directory, _, files in sorted(_folders_below(folder)):
         inside = Path(directory).relative_to(folder)
         if any(part.startswith(".") for part in inside.parts):
             continue
         for name in sorted(filter(is_image_name, files)):
             yield str(inside / name)
+
+
+def _folders_below(folder: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    """As ``os.walk`` with links followed, but a link in circles is an error and not the same images forty times."""
+    for directory, inside, files in os.walk(folder, followlinks=True):
+        for name in inside:
+            path = Path(directory, name)
+            if path.is_symlink() and Path(directory).resolve().is_relative_to(path.resolve()):
+                raise InvalidValue(
+                    f"the link '{path}' leads back to '{path.resolve()}', which it lies in, so that its images would "
+                    "be found again and again. Remove the link."
+                )
+        yield directory, inside, files
 
 
 def index_classes(folder: str, class_names: Sequence[str]) -> ImageIndex:

@@ -20,9 +20,6 @@ from resnet_zoo.cli.main import main
 from resnet_zoo.data.normalization import IMAGENET
 from tests.ranks import run_on_ranks
 
-# torchvision's decoder announces its end at every image; whether it is still used is not decided here.
-pytestmark = pytest.mark.filterwarnings("ignore:The image decoding")
-
 CLASSES = ("ape", "bee", "cat", "dog", "elk", "owl")
 SIZE, SHORT_SIDE = 28, 32
 
@@ -202,10 +199,13 @@ def test_an_ensemble_averages_the_probabilities_of_different_nets(
 
 @pytest.mark.parametrize("protocol", ["ten_crop", "multi_scale"])
 def test_two_ranks_score_as_one(tmp_path: Path, checkpoint: Path, another: Path, protocol: str) -> None:
-    words = ["--protocol", protocol]
-    words += ["--scales", "[28,40]"] if protocol == "multi_scale" else ["--data.eval_batch_size", "5"]
-    one = _evaluate("validate", tmp_path / "one", [checkpoint, another], *words)
-    given = _words("validate", tmp_path / "two", [checkpoint, another], *words)
+    words, members = ["--protocol", protocol], [checkpoint]
+    if protocol == "multi_scale":
+        words, members = [*words, "--scales", "[28,40]"], [checkpoint, another]
+    else:
+        words += ["--data.eval_batch_size", "5"]
+    one = _evaluate("validate", tmp_path / "one", members, *words)
+    given = _words("validate", tmp_path / "two", members, *words)
     assert run_on_ranks(2, main, given) == [0, 0]
     two = _result(tmp_path / "two", "validate")
     assert (one["world_size"], two["world_size"]) == (1, 2)

@@ -1,0 +1,115 @@
+"""The command export: a checkpoint's model as a file for other software, checked against the original."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
+from resnet_zoo.cli.parser import CommandParser, positive_int
+from resnet_zoo.errors import InvalidValue
+from resnet_zoo.model import ImageModel, create_model
+from resnet_zoo.runs import write_text_atomically
+from resnet_zoo.weights.export import FORMATS, export
+from resnet_zoo.weights.loading import sha256
+
+SIDE_FILE = (".onnx", ".pt2", ".safetensors")
+"""Formats that carry the description inside; the others get a JSON file beside them."""
+
+
+def main(argv: list[str]) -> int:
+    """Write the file and say what was compared.
+
+    Raises:
+        UserMistake: the checkpoint, the format or the place is not as it must be.
+        ExportDiffers: the file computes something else; it is not kept.
+    """
+    options = _parser().parse_args(argv)
+    path = Path(options.checkpoint)
+    checkpoint = read_checkpoint(path)
+    made = checkpoint.get("resnet_zoo") or {}
+    model = rebuild(checkpoint, options.backbone)
+    chosen = FORMATS[options.format]
+    output = Path(options.output) if options.output else path.with_suffix(chosen.suffix)
+    if output.exists() and not options.force:
+        raise InvalidValue(f"'{output}' exists. Choose another --output, or replace it with --force.")
+    if not output.parent.is_dir():
+        raise InvalidValue(
+            f"there is no folder '{output.parent}' for the file. Make it, or choose another --output."
+        )
+    description = describe(checkpoint, path)
+    size = options.image_size or (made.get("preprocessing") or {}).get("image_size")
+    if size is None:
+        raise InvalidValue(
+            f"'{path}' does not say for which image size it was trained. Give it: --image-size 224."
+        )
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=output.parent) as folder:
+        temporary = Path(folder, f"model{chosen.suffix}")
+        difference = export(model, temporary, options.format, size, description)
+        temporary.replace(output)
+    if chosen.suffix not in SIDE_FILE:
+        write_text_atomically(output.with_suffix(".json"), json.dumps(description, indent=2) + "\n")
+    print(f"written to  {output}  ({output.stat().st_size:,} bytes)")
+    print(
+        f"compared on 3 images of {size}x{size}: logits differ by {difference:.1e} of the largest, "
+        f"{chosen.tolerance:g} is allowed"
+    )
+    return 0
+
+
+def rebuild(checkpoint: dict[str, Any], allowed: str | None) -> ImageModel:
+    """The model that a checkpoint of ours describes, with its weights.
+
+    A name in a file is not the user's word: code at an import path runs only if the user names it as well.
+
+    Raises:
+        InvalidValue: the checkpoint does not say how it was made, or names code that was not allowed.
+    """
+    made = checkpoint.get("resnet_zoo") or {}
+    built_by = made.get("backbone")
+    if not built_by:
+        raise InvalidValue(
+            "the checkpoint does not say how its model was built; only those of 'resnet-zoo fit' do."
+        )
+    name = built_by["name"]
+    if "." in name and name != allowed:
+        raise InvalidValue(
+            f"the checkpoint's backbone is code at the import path {name!r}, which runs only if you name it: "
+            f"--backbone {name}."
+        )
+    model = create_model(name, num_classes=made["num_classes"], **built_by["arguments"])
+    model.load_state_dict(checkpoint["state_dict"])
+    return model
+
+
+def describe(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
+    """What travels with the file: classes, preprocessing, how the net was built, and the checkpoint it came from."""
+    made = checkpoint["resnet_zoo"]
+    return {
+        "backbone": made["backbone"],
+        "num_classes": made["num_classes"],
+        "class_names": made.get("class_names") or None,
+        "preprocessing": made.get("preprocessing"),
+        "input": "images (batch, 3, height, width), float32, channels RGB, scaled to 0..1, minus mean, over std",
+        "output": "logits (batch, num_classes)",
+        "checkpoint": {"name": path.name, "sha256": sha256(path), "epoch": checkpoint.get("epoch")},
+    }
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser(
+        "export",
+        "Write the model of a checkpoint as a file for other software, and compare it with the original.",
+        "resnet-zoo export runs/quickstart/1/checkpoints/best.ckpt --format safetensors",
+    )
+    parser.add_argument("checkpoint", help="checkpoint of a run")
+    parser.add_argument("--format", choices=sorted(FORMATS), required=True, help="kind of file")
+    parser.add_argument(
+        "--output", help="the file; by default beside the checkpoint, with the format's suffix"
+    )
+    parser.add_argument("--image-size", type=positive_int, help="height and width; by default the training's")
+    parser.add_argument("--backbone", help="import path of a backbone of one's own that the checkpoint names")
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    return parser

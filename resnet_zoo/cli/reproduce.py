@@ -1,0 +1,206 @@
+"""``resnet-zoo reproduce``: the papers' claims as runs, figures and verdicts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resnet_zoo.cli.parser import CommandParser, positive_int
+from resnet_zoo.errors import InvalidValue
+from resnet_zoo.experiments import catalogue
+from resnet_zoo.experiments.setting import PRESETS, Setting
+
+if TYPE_CHECKING:
+    from resnet_zoo.experiments.conductor import Conductor
+    from resnet_zoo.report.figures import ExperimentReport
+
+OUT = Path("reproduce")
+CLAIM_FAILS = 1
+"""Exit code when a claim does not hold, or a run that it needs failed."""
+
+_DESCRIPTION = """\
+Train what a claim of the papers needs, measure, draw, and say whether the claim holds. Everything goes below --out: an
+ordinary run directory for each training, report.html, claims.json and the figures. Finished trainings are not repeated,
+interrupted ones continue. Start the same command on several machines that share the folder, or several times on one
+with CUDA_VISIBLE_DEVICES, and they divide the trainings among them. Words behind '--' go to every 'fit' of the preset
+paper.
+
+exit code: 0 if every claim that was judged holds, 1 if not, 2 for a mistake in what was given"""
+
+
+def main(argv: list[str]) -> int:
+    """Run one experiment, or all of them.
+
+    Returns:
+        0 if every judged claim holds, else 1.
+
+    Raises:
+        UserMistake: there is no such experiment or preset, or data are missing.
+    """
+    options, words = _parse(argv)
+    if options.list:
+        print(_list())
+        return 0
+    if options.name is None:
+        raise InvalidValue(
+            "reproduce needs the name of an experiment, or 'all'. See 'resnet-zoo reproduce --list'."
+        )
+    if words and options.preset == "quick":
+        raise InvalidValue(
+            f"{' '.join(words)!r} cannot be given to the preset quick, whose claims are judged by fixed settings."
+        )
+    setting = Setting(
+        options.preset, options.out or OUT / options.preset, options.seeds, options.data_root, tuple(words)
+    )
+    names = catalogue.names(options.name, options.preset)
+
+    from resnet_zoo.experiments.conductor import Conductor  # needs torch, which the list does not
+
+    conductor = Conductor(setting, names)
+    if options.plan:
+        print("\n".join(shlex.join(["resnet-zoo", *command]) for command in conductor.commands()))
+        return 0
+    jobs = options.jobs or _usual_jobs(setting)
+    if options.train_only:
+        train(conductor, jobs, wait=False)
+        return 0
+    conductor.store.forget_failures(conductor.everything())
+    with helpers(argv, min(jobs, len(conductor.runs)) - 1):
+        conductor.judge_untrained(_say)
+        train(conductor, jobs, wait=True)
+    reports = conductor.judge(_say)
+    conductor.write(reports)
+    return _conclude(conductor, reports)
+
+
+def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = CommandParser("reproduce", _DESCRIPTION, "resnet-zoo reproduce degradation --preset quick")
+    parser.add_argument("name", nargs="?", help="an experiment, or 'all' for those that have the preset")
+    parser.add_argument("--list", action="store_true", help="list the experiments")
+    parser.add_argument("--preset", choices=PRESETS, default="quick", help="quick: minutes on the embedded digits; "
+                        "paper: the paper's protocol on CIFAR-10 or ImageNet")  # fmt: skip
+    parser.add_argument(
+        "--seeds", type=positive_int, metavar="N", help="seeds of everything; else 3, or the paper's"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for everything; else reproduce/PRESET"
+    )
+    parser.add_argument(
+        "--data-root",
+        type=Path,
+        metavar="DIR",
+        help="folder of the preset paper's data, with 'cifar10' and 'imagenet' or their contents; else 'data'",
+    )
+    parser.add_argument("--jobs", type=positive_int, metavar="N", help="processes that train side by side; else one a "
+                        "core in the preset quick, and 1 in the preset paper")  # fmt: skip
+    parser.add_argument(
+        "--plan", action="store_true", help="only print the trainings that are needed, as commands"
+    )
+    parser.add_argument("--train-only", action="store_true", help="only train, as a helper of another process, and do "
+                        "not wait for its runs")  # fmt: skip
+    split = argv.index("--") if "--" in argv else len(argv)
+    return parser.parse_args(argv[:split]), list(argv[split + 1 :])
+
+
+def _list() -> str:
+    width = max(map(len, catalogue.CATALOGUE))
+    return "\n".join(
+        f"{name:<{width}}  {'/'.join(entry.presets):<11}  {entry.question}"
+        for name, entry in catalogue.CATALOGUE.items()
+    )
+
+
+def _usual_jobs(setting: Setting) -> int:
+    """One process for each core that we may use, since the quick nets are too small to share one among cores."""
+    return _num_cores() if setting.quick else 1
+
+
+def train(conductor: Conductor, jobs: int, wait: bool) -> None:
+    """Train what is free; with ``wait``, until everything is trained."""
+    import torch
+
+    from resnet_zoo.cli import training  # noqa: F401 - its loggers must find the terminal, not a log file
+    from resnet_zoo.experiments.training import Worker
+
+    if jobs > 1:
+        torch.set_num_threads(max(1, _num_cores() // jobs))
+    worker = Worker(conductor.store, run_in_process, _say)
+    worker.train(conductor.runs, wait)
+    if not any(run in conductor.runs for run in conductor.unfinished()):
+        worker.train(conductor.tests, wait)
+
+
+def run_in_process(words: list[str], log: Path) -> int:
+    """An ordinary ``fit`` or ``test`` in this process, so that imports are paid once; what it prints goes to a file.
+
+    Returns:
+        its exit code.
+    """
+    from resnet_zoo.cli import training
+
+    with _printing_to(log):
+        return training.main(words)
+
+
+@contextmanager
+def _printing_to(log: Path) -> Iterator[None]:
+    """Send to a file what this process prints, by whatever way, within the block."""
+    with log.open("a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
+        kept = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
+        try:
+            for descriptor in kept:
+                os.dup2(file.fileno(), descriptor)
+            yield
+        finally:
+            file.flush()
+            for descriptor, copy in kept.items():
+                os.dup2(copy, descriptor)
+                os.close(copy)
+
+
+@contextmanager
+def helpers(argv: Sequence[str], count: int) -> Iterator[None]:
+    """Processes that train beside this one, with the same words; they are gone when the block ends."""
+    command = [sys.executable, "-m", "resnet_zoo", "reproduce", "--train-only", *argv]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, _num_cores() // (count + 1)))}
+    processes = [subprocess.Popen(command, env=environment) for _ in range(count)]
+    try:
+        yield
+        for process in processes:
+            process.wait()
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait()
+
+
+def _conclude(conductor: Conductor, reports: Sequence[ExperimentReport]) -> int:
+    from resnet_zoo.experiments.conductor import failed
+
+    claims = [claim for report in reports for claim in report.claims]
+    holding = sum(claim.verdict == "holds" for claim in claims)
+    wrong = failed(claims)
+    unjudged = len(claims) - holding - len(wrong)
+    _say(f"{holding} of {len(claims)} claims hold, {len(wrong)} do not, {unjudged} are for another preset.")
+    for run in conductor.unfinished():
+        _say(f"not finished: {run.name}; see '{conductor.store.log(run)}'")
+    _say(f"report: {conductor.setting.out / 'report.html'}")
+    return CLAIM_FAILS if wrong else 0
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _num_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,182 @@
+"""What a launcher started is compared with what the config asks for, and ranks that differ or stay away are named."""
+
+from __future__ import annotations
+
+import multiprocessing
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resnet_zoo.cli import preflight
+from resnet_zoo.cli.arguments import Arguments
+from resnet_zoo.cli.launch import Launch
+from resnet_zoo.cli.preflight import check_agreement, check_launch, check_room, together
+from resnet_zoo.cli.rank_failures import is_loss_of_another_rank
+from resnet_zoo.cli.rendezvous import connect
+from resnet_zoo.errors import InvalidValue, SaidElsewhere
+
+TORCHRUN = Launch("torchrun", 0, 4, 2)
+SLURM = Launch("slurm", 0, 4, 2)
+
+
+def given(**trainer: Any) -> Arguments:
+    return Arguments(options=[f"--trainer.{key}={value}" for key, value in trainer.items()])
+
+
+@pytest.mark.parametrize(
+    ("launch", "trainer", "message"),
+    [
+        (
+            TORCHRUN,
+            {"devices": 4},
+            r"trainer.devices=4, but torchrun started 2 processes a node .*--nproc-per-node=4",
+        ),
+        (TORCHRUN, {"num_nodes": 3}, r"trainer.num_nodes=3, but torchrun started on 2 .*Use --nnodes=3"),
+        (Launch("torchrun", 0, 2, 2), {"num_nodes": 2}, r"WORLD_SIZE=2, LOCAL_WORLD_SIZE=2.*--nnodes=2"),
+        (SLURM, {"devices": 8}, r"SLURM_NTASKS=4 over SLURM_NNODES=2.*--ntasks-per-node=8"),
+        (SLURM, {"num_nodes": 1}, r"trainer.num_nodes=1, but slurm started on 2 .*--nodes=1"),
+        (Launch("none"), {"num_nodes": 2}, "trainer.num_nodes=2, but no launcher started this process"),
+    ],
+)
+def test_what_was_started_must_be_what_was_asked_for(
+    launch: Launch, trainer: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_STEP_ID", "0")
+    monkeypatch.setenv("SLURM_NNODES", "2")
+    monkeypatch.delenv("SLURM_NTASKS", raising=False)
+    with pytest.raises(InvalidValue, match=message):
+        check_launch(launch, given(**trainer))
+    check_launch(launch, given())
+    check_launch(launch, given(devices="auto"))
+
+
+def test_one_process_where_the_config_has_nodes_names_slurms_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLURM_NTASKS", "1")
+    with pytest.raises(InvalidValue, match="SLURM_NTASKS=1: SLURM started one process"):
+        check_launch(Launch("none"), given(num_nodes=2))
+
+
+def test_a_batch_script_without_srun_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_STEP_ID", raising=False)
+    with pytest.raises(InvalidValue, match="SLURM_NTASKS=4, but this process was not started by srun"):
+        check_launch(SLURM, given())
+
+
+def test_tasks_that_do_not_divide_over_the_nodes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_STEP_ID", "0")
+    monkeypatch.setenv("SLURM_NNODES", "2")
+    with pytest.raises(InvalidValue, match="SLURM_NTASKS=3 tasks do not divide over SLURM_NNODES=2"):
+        check_launch(Launch("slurm", 0, 3, 1), given())
+
+
+def test_too_little_disk_is_refused(tmp_path: Path) -> None:
+    check_room(tmp_path, 1000)
+    with pytest.raises(InvalidValue, match=r"MB of free disk, the checkpoints of this run may take"):
+        check_room(tmp_path, 10**15)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def test_ranks_that_do_not_arrive_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", str(_free_port()))
+    started = time.monotonic()
+    with pytest.raises(
+        InvalidValue, match=rf"1 of 3 ranks arrived within 0.5 s \(0 on {platform.node()}\); missing: 1, 2"
+    ) as error:
+        connect(Launch("torchrun", 0, 3, 3), "cpu", 60, patience=0.5)
+    assert "WORLD_SIZE=3 is --nnodes times --nproc-per-node" in str(error.value)
+    assert time.monotonic() - started < 10
+
+
+def test_a_master_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = _free_port()
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", str(port))
+    with pytest.raises(
+        InvalidValue, match=rf"got no answer from rank 0 .*MASTER_ADDR=127.0.0.1, MASTER_PORT={port}"
+    ):
+        connect(Launch("torchrun", 1, 2, 2), "cpu", 60, patience=1.0)
+
+
+def test_a_single_process_agrees_with_itself() -> None:
+    check_agreement(Launch("none"), data={"a": 1})
+    assert together(Launch("none"), lambda: 7) == 7
+    with pytest.raises(InvalidValue, match="as it was"):
+        together(Launch("none"), _refuse)
+
+
+def _refuse() -> int:
+    raise InvalidValue("as it was")
+
+
+def _one_rank(rank: int, port: int, answers: Any) -> None:
+    """What one of two ranks sees: of a missing folder on rank 1, and of different data."""
+    import os
+
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    launch = Launch("torchrun", rank, 2, 2)
+    connect(launch, "cpu", 60)
+    seen = []
+    for attempt in (
+        lambda: together(launch, _refuse if rank == 1 else lambda: 1),
+        lambda: together(launch, _refuse),
+        lambda: check_agreement(launch, code="1", data={"files": rank}),
+        lambda: preflight.check_ranks(launch, Arguments()),
+    ):
+        try:
+            attempt()
+            seen.append("passed")
+        except SaidElsewhere:
+            seen.append("said elsewhere")
+        except InvalidValue as error:
+            seen.append(str(error))
+    answers.put((rank, seen))
+
+
+@pytest.mark.slow
+def test_one_rank_tells_what_is_wrong_with_it_and_all_end() -> None:
+    context = multiprocessing.get_context("spawn")
+    answers, port = context.Queue(), _free_port()
+    ranks = [context.Process(target=_one_rank, args=(rank, port, answers)) for rank in range(2)]
+    for process in ranks:
+        process.start()
+    seen = dict(answers.get(timeout=200) for _ in ranks)
+    for process in ranks:
+        process.join()
+    host = platform.node()
+    assert seen[0][:2] == ["said elsewhere", "as it was"]
+    assert seen[1][:2] == [f"rank 1 on {host}: as it was", "said elsewhere"]
+    assert seen[0][2] == "said elsewhere"
+    assert f"rank 1 on {host} has another data than rank 0 on {host}" in seen[1][2]
+    assert seen[0][3] == seen[1][3] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (
+            RuntimeError(
+                "[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [::1]:1"
+            ),
+            True,
+        ),
+        (RuntimeError("Timed out waiting 20000ms for recv operation to complete"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("gloo"), False),
+    ],
+)
+def test_the_loss_of_another_rank_is_told_from_a_mistake_of_ones_own(error: Exception, lost: bool) -> None:
+    assert is_loss_of_another_rank(error) is lost
