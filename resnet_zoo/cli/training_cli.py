@@ -18,8 +18,10 @@ from resnet_zoo.callbacks import (
     Checkpoints,
     CheckpointSettings,
     MetricsWriter,
+    NonFiniteSettings,
     Preemption,
     RunSummary,
+    SkipNonFinite,
     StopSignals,
     TrainingClock,
     default_progress_bar,
@@ -166,6 +168,7 @@ class TrainingCLI(LightningCLI):
         )
         parser.add_class_arguments(WandbSettings, "wandb")
         parser.add_class_arguments(CheckpointSettings, "checkpoint")
+        parser.add_class_arguments(NonFiniteSettings, "non_finite")
         parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -223,6 +226,8 @@ class TrainingCLI(LightningCLI):
         ours: list[Callback] = [RunSummary(), self.clock, MetricsWriter(), self.checkpoints]
         if shown:
             ours.append(default_progress_bar(sys.stderr.isatty()))
+        if self.config.non_finite.skip:
+            ours.append(SkipNonFinite(self.config.non_finite.skip))
         ours.append(Preemption(self.signals, self.checkpoints, self.config.rank_timeout))
         settings["callbacks"] = [*_as_list(settings.get("callbacks")), *ours]
         settings["plugins"] = [*_as_list(settings.get("plugins")), AtomicCheckpointIO()]
