@@ -122,6 +122,18 @@ class TopKCounts:
         self._waiting.clear()
         self._reduced = False
 
+    def copy(self) -> TopKCounts:
+        """The counts as they are now, on their own."""
+        twin = TopKCounts(self.num_classes)
+        twin.take_over(self)
+        return twin
+
+    def take_over(self, other: TopKCounts) -> None:
+        """Forget these counts and have those of another."""
+        with torch.inference_mode(False):
+            self._sums, self._thresholds = other._sums.clone(), other._thresholds
+        self._waiting, self._reduced = list(other._waiting), other._reduced
+
     def all_reduce(self) -> None:
         """Add the counts of all ranks, in place, with one sum; every rank must call it. A second call adds nothing.
 

@@ -3,6 +3,7 @@
 from resnet_zoo.callbacks.checkpoints import Checkpoints, CheckpointSettings
 from resnet_zoo.callbacks.metrics_writer import MetricsWriter
 from resnet_zoo.callbacks.non_finite import TrainingDiverged, assert_finite
+from resnet_zoo.callbacks.non_finite_skip import NonFiniteSettings, SkipNonFinite
 from resnet_zoo.callbacks.preemption import Preemption
 from resnet_zoo.callbacks.progress import ProgressLines, TerminalBar, default_progress_bar
 from resnet_zoo.callbacks.quiet import quieten_lightning
@@ -15,9 +16,11 @@ __all__ = [
     "CheckpointSettings",
     "Checkpoints",
     "MetricsWriter",
+    "NonFiniteSettings",
     "Preemption",
     "ProgressLines",
     "RunSummary",
+    "SkipNonFinite",
     "StepSeeds",
     "StopSignals",
     "Stopped",

@@ -67,6 +67,11 @@ def _first_non_finite(pl_module: LightningModule) -> str | None:
     return next((name for (name, _), is_finite in zip(named, finite, strict=True) if not is_finite), None)
 
 
+def where_it_was(trainer: Trainer, learning_rate: float) -> str:
+    """Epoch and learning rate of the update at hand, for messages."""
+    return f"(epoch {trainer.current_epoch}, learning rate {learning_rate:g})"
+
+
 def _advice(trainer: Trainer) -> str:
     callback = trainer.checkpoint_callback
     last = getattr(callback, "last", None) or getattr(callback, "last_model_path", None)

@@ -21,8 +21,9 @@ from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
 from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.averaging import AveragedPredictions
 from resnet_zoo.cli.evaluation import evaluate, publish, result_of, run_pass
+from resnet_zoo.cli.run_options import Protocol
 from resnet_zoo.cli.run_setup import given_checkpoint, given_checkpoints
-from resnet_zoo.cli.training_cli import Protocol, TrainingCLI
+from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.data import ImageBatch, ImageDataModule
 from resnet_zoo.data.views import CENTER, View, multi_scale_views, ten_crop_views, usual_scales
 from resnet_zoo.errors import InvalidValue

@@ -6,21 +6,20 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import yaml
 from jsonargparse import Namespace
-from jsonargparse.typing import PositiveFloat
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.strategies import DDPStrategy
 
 from resnet_zoo.callbacks import (
     Checkpoints,
-    CheckpointSettings,
     MetricsWriter,
     Preemption,
     RunSummary,
+    SkipNonFinite,
     StepSeeds,
     StopSignals,
     TrainingClock,
@@ -34,14 +33,11 @@ from resnet_zoo.cli.descriptions import DESCRIPTIONS, OWNED_TRAINER_KEYS
 from resnet_zoo.cli.launch import LAUNCHER_KEYS, Launch, trainer_defaults
 from resnet_zoo.cli.names import short_names
 from resnet_zoo.cli.parse_errors import explain
-from resnet_zoo.cli.rendezvous import RANK_TIMEOUT
+from resnet_zoo.cli.run_options import add_run_options
 from resnet_zoo.data import ImageDataModule
 from resnet_zoo.errors import InvalidValue, UserMistake
-from resnet_zoo.loggers import WandbSettings
 from resnet_zoo.registry import registry
 from resnet_zoo.runs import redact
-
-Protocol = Literal["center", "ten_crop", "multi_scale"]
 
 
 class ParseRefused(SystemExit):
@@ -122,60 +118,7 @@ class TrainingCLI(LightningCLI):
         """The keys that belong to no class of the framework: the run and what is written about it."""
         assert isinstance(parser, _Parser)
         parser.arguments = self.arguments
-        parser.add_argument(
-            "--run_dir",
-            type=str | None,
-            default=None,
-            help="Folder of this run; by default runs/<config name>/<next number>.",
-        )
-        parser.add_argument(
-            "--resume",
-            type=Literal["auto"] | None,
-            default=None,
-            help="auto: continue the newest checkpoint of run_dir, or start afresh if there is none.",
-        )
-        parser.add_argument(
-            "--force_resume",
-            type=bool,
-            default=False,
-            help="Continue although data, or the order of a half-finished epoch, have changed.",
-        )
-        parser.add_argument(
-            "--rank_timeout",
-            type=PositiveFloat,
-            default=RANK_TIMEOUT,
-            help="Seconds that a rank waits for another before it takes it for gone and ends.",
-        )
-        parser.add_argument(
-            "--ckpt_path",
-            type=list[str] | str | None,
-            default=None,
-            help="Checkpoint to continue (fit) or to evaluate: a path, or 'best' or 'last' of run_dir. Given several "
-            "times, validate and test average their class probabilities.",
-        )
-        if self.command in ("validate", "test"):
-            parser.add_argument(
-                "--protocol",
-                type=Protocol,
-                default="center",
-                help="center: the data set's own view; ten_crop: corners, centre and their mirror images; "
-                "multi_scale: whole images at several sizes. Class probabilities are averaged over the views.",
-            )
-            parser.add_argument(
-                "--scales",
-                type=list[int] | None,
-                default=None,
-                help="Shorter sides for multi_scale, in pixels; by default [224,256,384,480,640] for images of 224 "
-                "pixels and in proportion for others.",
-            )
-        parser.add_argument(
-            "--logger",
-            type=Literal["wandb", "tensorboard", "none"],
-            default="wandb",
-            help="Where metrics go besides metrics.csv.",
-        )
-        parser.add_class_arguments(WandbSettings, "wandb")
-        parser.add_class_arguments(CheckpointSettings, "checkpoint")
+        add_run_options(parser, self.command)
         parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
@@ -239,6 +182,8 @@ class TrainingCLI(LightningCLI):
         ]
         if shown:
             ours.append(default_progress_bar(sys.stderr.isatty()))
+        if self.config.non_finite.skip:
+            ours.append(SkipNonFinite(self.config.non_finite.skip))
         ours.append(Preemption(self.signals, self.checkpoints, self.config.rank_timeout))
         settings["callbacks"] = [*_as_list(settings.get("callbacks")), *ours, *self._more_callbacks]
         settings["plugins"] = [*_as_list(settings.get("plugins")), AtomicCheckpointIO()]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,10 @@ from resnet_zoo.errors import UserMistake
 
 POLL_SECONDS = 5.0  # how long a dead worker may go unnoticed
 Request = tuple[NDArray[np.int64], NDArray[np.int64] | None]
+
+
+GRACE_SECONDS = 20
+"""How long a worker lives on after SIGTERM."""
 
 
 class WorkerFailure(UserMistake, RuntimeError):
@@ -47,6 +53,7 @@ class WorkerPool:
             pin_memory=pin_memory,
             timeout=min(timeout, POLL_SECONDS),
             persistent_workers=True,
+            worker_init_fn=_outlive_signals,
             generator=torch.Generator(),  # its own, or every epoch would advance the global one
         )
 
@@ -144,6 +151,22 @@ class _Fetcher(Dataset[Tensor | UserMistake]):
             )
         except UserMistake as mistake:
             return mistake
+
+
+def _outlive_signals(worker: int) -> None:
+    """Let a worker live on when a scheduler signals every process of a job, until the training has saved.
+
+    Ctrl-C in a terminal and SLURM's signals reach the workers too; a worker that died of it would take the training
+    down in the middle of an update.
+    """
+    for number in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave_soon)
+
+
+def _leave_soon(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(GRACE_SECONDS)
 
 
 def _unchanged(fetched: Any) -> Any:

@@ -77,7 +77,6 @@ def torchrun(run: Path, *words: str, options: tuple[str, ...] = ()) -> list[str]
         ("torchrun", "rank 0", signal.SIGTERM),
         ("torchrun", "rank 1", signal.SIGUSR1),
         ("torchrun", "the launcher", signal.SIGTERM),
-        ("Lightning", "the launcher", signal.SIGTERM),
         ("Lightning", "rank 1", signal.SIGTERM),
     ],
 )

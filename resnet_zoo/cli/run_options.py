@@ -1,0 +1,78 @@
+"""The keys of a training command that belong to no class of the framework: the run and what is written about it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from jsonargparse.typing import PositiveFloat
+from lightning.pytorch.cli import LightningArgumentParser
+
+from resnet_zoo.callbacks import CheckpointSettings, NonFiniteSettings
+from resnet_zoo.cli.rendezvous import RANK_TIMEOUT
+from resnet_zoo.loggers import WandbSettings
+
+Protocol = Literal["center", "ten_crop", "multi_scale"]
+
+
+def add_run_options(parser: LightningArgumentParser, command: str) -> None:
+    """Add them.
+
+    Args:
+        parser: of the command.
+        command: fit, validate, test or predict; some keys are for some of them only.
+    """
+    parser.add_argument(
+        "--run_dir",
+        type=str | None,
+        default=None,
+        help="Folder of this run; by default runs/<config name>/<next number>.",
+    )
+    parser.add_argument(
+        "--resume",
+        type=Literal["auto"] | None,
+        default=None,
+        help="auto: continue the newest checkpoint of run_dir, or start afresh if there is none.",
+    )
+    parser.add_argument(
+        "--rank_timeout",
+        type=PositiveFloat,
+        default=RANK_TIMEOUT,
+        help="Seconds that a rank waits for another before it takes it for gone and ends.",
+    )
+    parser.add_argument(
+        "--force_resume",
+        type=bool,
+        default=False,
+        help="Continue although data, or the order of a half-finished epoch, have changed.",
+    )
+    parser.add_argument(
+        "--ckpt_path",
+        type=list[str] | str | None,
+        default=None,
+        help="Checkpoint to continue (fit) or to evaluate: a path, or 'best' or 'last' of run_dir. Given several "
+        "times, validate and test average their class probabilities.",
+    )
+    if command in ("validate", "test"):
+        parser.add_argument(
+            "--protocol",
+            type=Protocol,
+            default="center",
+            help="center: the data set's own view; ten_crop: corners, centre and their mirror images; "
+            "multi_scale: whole images at several sizes. Class probabilities are averaged over the views.",
+        )
+        parser.add_argument(
+            "--scales",
+            type=list[int] | None,
+            default=None,
+            help="Shorter sides for multi_scale, in pixels; by default [224,256,384,480,640] for images of 224 "
+            "pixels and in proportion for others.",
+        )
+    parser.add_argument(
+        "--logger",
+        type=Literal["wandb", "tensorboard", "none"],
+        default="wandb",
+        help="Where metrics go besides metrics.csv.",
+    )
+    parser.add_class_arguments(WandbSettings, "wandb")
+    parser.add_class_arguments(CheckpointSettings, "checkpoint")
+    parser.add_class_arguments(NonFiniteSettings, "non_finite")
