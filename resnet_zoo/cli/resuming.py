@@ -59,7 +59,8 @@ def _changes(cli: TrainingCLI, saved: dict[str, Any], half_finished: bool) -> tu
     )
     if not then:
         return [], []
-    allowed, refused = [], []
+    allowed: list[str] = []
+    refused: list[str] = []
     for key in sorted(then.keys() | now.keys()):
         if then.get(key) == now.get(key):
             continue

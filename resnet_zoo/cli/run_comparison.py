@@ -17,7 +17,7 @@ from resnet_zoo.runs import RunDirectory
 
 _OF_THE_CLOCK = ("speed/",)
 _SCORES = ("split", "top1", "top5", "loss", "correct1", "correct5", "evaluated", "expected", "duplicates")
-_STATES = ("state_dict", "averages", "optimizer_states")
+_STATES = ("state_dict", "optimizer_states")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def compare_runs(
 
 
 def _compare_state(name: str, first: Any, second: Any) -> Finding:
-    what = {"state_dict": "weights", "averages": "averages", "optimizer_states": "optimizer"}[name]
+    what = {"state_dict": "weights", "optimizer_states": "optimizer"}[name]
     leaves, others = dict(_leaves(first)), dict(_leaves(second))
     if leaves.keys() != others.keys():
         return Finding(what, False, f"other keys: {sorted(leaves.keys() ^ others.keys())[:3]}")

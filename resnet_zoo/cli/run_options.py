@@ -39,12 +39,8 @@ def add_run_options(parser: LightningArgumentParser, command: str) -> None:
         default=RANK_TIMEOUT,
         help="Seconds that a rank waits for another before it takes it for gone and ends.",
     )
-    parser.add_argument(
-        "--force_resume",
-        type=bool,
-        default=False,
-        help="Continue although data, or the order of a half-finished epoch, have changed.",
-    )
+    forced = "Continue although data, or the order of a half-finished epoch, have changed."
+    parser.add_argument("--force_resume", type=bool, default=False, help=forced)
     parser.add_argument(
         "--ckpt_path",
         type=list[str] | str | None,

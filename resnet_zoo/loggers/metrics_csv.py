@@ -117,7 +117,7 @@ class MetricsCSV(Logger):
     @property
     def num_rows(self) -> int:
         """How many rows the file has, or will have; 0 on other ranks than rank 0, which never look at it."""
-        if rank_zero_only.rank:
+        if getattr(rank_zero_only, "rank", 0):
             return 0
         self._look_at_file()
         return self._num_rows + len(self._unwritten)
