@@ -18,6 +18,9 @@ Target = Literal["identity", "zero", "perturbed identity"]
 PERTURBATION = 0.1
 """Size of the perturbation, relative to the input."""
 
+HELD_OUT = 256
+"""Inputs on which the error is measured."""
+
 
 class TwoLayers(nn.Module):
     """Two fully connected layers with ReLU, the input added before the last one if asked for, as in a basic block."""
@@ -80,7 +83,7 @@ def fit_target(
         block = TwoLayers(width, shortcut)
         generator = torch.Generator().manual_seed(seed)
         mapping = make_target(target, width, generator)
-    held_out = torch.randn(1024, width, generator=generator).relu()
+    held_out = torch.randn(HELD_OUT, width, generator=generator).relu()
     optimizer = torch.optim.Adam(block.parameters(), lr=learning_rate)
     errors = []
     for _ in range(updates):

@@ -5,10 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
     from resnet_zoo.report.figures import ExperimentReport
 
 OUT = Path("reproduce")
+MOST_JOBS = 8
 CLAIM_FAILS = 1
 """Exit code when a claim does not hold, or a run that it needs failed."""
 
@@ -32,7 +30,8 @@ interrupted ones continue. Start the same command on several machines that share
 with CUDA_VISIBLE_DEVICES, and they divide the trainings among them. Words behind '--' go to every 'fit' of the preset
 paper.
 
-exit code: 0 if every claim that was judged holds, 1 if not, 2 for a mistake in what was given"""
+exit code: 0 if every claim that was judged holds, 1 if not, 2 for a mistake in what was given, 85 or 130 if a signal
+stopped it: then the same command goes on"""
 
 
 def main(argv: list[str]) -> int:
@@ -67,15 +66,25 @@ def main(argv: list[str]) -> int:
     if options.plan:
         print("\n".join(shlex.join(["resnet-zoo", *command]) for command in conductor.commands()))
         return 0
-    jobs = options.jobs or _usual_jobs(setting)
-    if options.train_only:
-        train(conductor, jobs, wait=False)
-        return 0
-    conductor.store.forget_failures(conductor.everything())
-    with helpers(argv, min(jobs, len(conductor.runs)) - 1):
-        conductor.judge_untrained(_say)
-        train(conductor, jobs, wait=True)
-    reports = conductor.judge(_say)
+    return _work(conductor, argv, options.jobs or _usual_jobs(setting), options.train_only)
+
+
+def _work(conductor: Conductor, argv: Sequence[str], jobs: int, train_only: bool) -> int:
+    from resnet_zoo.cli.reproduce_runs import helpers, train
+    from resnet_zoo.experiments.training import StoppedBySignal
+
+    try:
+        if train_only:
+            train(conductor, 1, say, wait=False)  # the helper was given its share of the cores
+            return 0
+        conductor.store.forget_failures(conductor.everything())
+        with helpers(argv, max(min(jobs, len(conductor.runs)) - 1, 0), num_cores()):
+            conductor.judge_untrained(say)
+            train(conductor, jobs, say, wait=True)
+    except StoppedBySignal as stopped:
+        say(f"{stopped}. The training was saved; the same command goes on with it.")
+        return stopped.code
+    reports = conductor.judge(say)
     conductor.write(reports)
     return _conclude(conductor, reports)
 
@@ -119,66 +128,7 @@ def _list() -> str:
 
 def _usual_jobs(setting: Setting) -> int:
     """One process for each core that we may use, since the quick nets are too small to share one among cores."""
-    return _num_cores() if setting.quick else 1
-
-
-def train(conductor: Conductor, jobs: int, wait: bool) -> None:
-    """Train what is free; with ``wait``, until everything is trained."""
-    import torch
-
-    from resnet_zoo.cli import training  # noqa: F401 - its loggers must find the terminal, not a log file
-    from resnet_zoo.experiments.training import Worker
-
-    if jobs > 1:
-        torch.set_num_threads(max(1, _num_cores() // jobs))
-    worker = Worker(conductor.store, run_in_process, _say)
-    worker.train(conductor.runs, wait)
-    if not any(run in conductor.runs for run in conductor.unfinished()):
-        worker.train(conductor.tests, wait)
-
-
-def run_in_process(words: list[str], log: Path) -> int:
-    """An ordinary ``fit`` or ``test`` in this process, so that imports are paid once; what it prints goes to a file.
-
-    Returns:
-        its exit code.
-    """
-    from resnet_zoo.cli import training
-
-    with _printing_to(log):
-        return training.main(words)
-
-
-@contextmanager
-def _printing_to(log: Path) -> Iterator[None]:
-    """Send to a file what this process prints, by whatever way, within the block."""
-    with log.open("a", encoding="utf-8") as file, redirect_stdout(file), redirect_stderr(file):
-        kept = {descriptor: os.dup(descriptor) for descriptor in (1, 2)}
-        try:
-            for descriptor in kept:
-                os.dup2(file.fileno(), descriptor)
-            yield
-        finally:
-            file.flush()
-            for descriptor, copy in kept.items():
-                os.dup2(copy, descriptor)
-                os.close(copy)
-
-
-@contextmanager
-def helpers(argv: Sequence[str], count: int) -> Iterator[None]:
-    """Processes that train beside this one, with the same words; they are gone when the block ends."""
-    command = [sys.executable, "-m", "resnet_zoo", "reproduce", "--train-only", *argv]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, _num_cores() // (count + 1)))}
-    processes = [subprocess.Popen(command, env=environment) for _ in range(count)]
-    try:
-        yield
-        for process in processes:
-            process.wait()
-    finally:
-        for process in processes:
-            process.terminate()
-            process.wait()
+    return min(num_cores(), MOST_JOBS) if setting.quick else 1
 
 
 def _conclude(conductor: Conductor, reports: Sequence[ExperimentReport]) -> int:
@@ -188,18 +138,19 @@ def _conclude(conductor: Conductor, reports: Sequence[ExperimentReport]) -> int:
     holding = sum(claim.verdict == "holds" for claim in claims)
     wrong = failed(claims)
     unjudged = len(claims) - holding - len(wrong)
-    _say(f"{holding} of {len(claims)} claims hold, {len(wrong)} do not, {unjudged} are for another preset.")
+    say(f"{holding} of {len(claims)} claims hold, {len(wrong)} do not, {unjudged} are for another preset.")
     for run in conductor.unfinished():
-        _say(f"not finished: {run.name}; see '{conductor.store.log(run)}'")
-    _say(f"report: {conductor.setting.out / 'report.html'}")
+        say(f"not finished: {run.name}; see '{conductor.store.log(run)}'")
+    say(f"report: {conductor.setting.out / 'report.html'}")
     return CLAIM_FAILS if wrong else 0
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """One line of progress, at once."""
     print(text, flush=True)
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from resnet_zoo.errors import InvalidValue, unknown_name
+from resnet_zoo.errors import InvalidValue, nearest_names, unknown_name
 from resnet_zoo.experiments.setting import PRESETS, Preset
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ def names(given: str, preset: Preset) -> list[str]:
         return [name for name, entry in CATALOGUE.items() if preset in entry.presets]
     if given not in CATALOGUE:
         known = ", ".join([*CATALOGUE, ALL])
-        raise unknown_name(
-            "experiment", given, CATALOGUE, f"There are: {known}. See 'resnet-zoo reproduce --list'."
-        )
+        # Without a near name the message lists them anyway.
+        names = f"There are: {known}. " if nearest_names(given, CATALOGUE) else ""
+        raise unknown_name("experiment", given, CATALOGUE, f"{names}See 'resnet-zoo reproduce --list'.")
     presets = CATALOGUE[given].presets
     if preset not in presets:
         raise InvalidValue(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from resnet_zoo.experiments import catalogue
 from resnet_zoo.experiments.experiment import NOT_JUDGED, Evidence, Experiment
-from resnet_zoo.experiments.runs import Run, RunStore, TestRun, TrainingRun, unique
+from resnet_zoo.experiments.runs import EvaluationRun, Run, RunStore, TrainingRun, unique
 from resnet_zoo.experiments.setting import Setting
 from resnet_zoo.report import claims_json, draw, write_experiment_html
 from resnet_zoo.report.figures import Claim, ExperimentReport
@@ -37,7 +37,7 @@ class Conductor:
             experiment.check(setting)
         self.plans = {experiment.name: experiment.plan(setting) for experiment in self.experiments}
         self.runs: list[TrainingRun] = unique(run for plan in self.plans.values() for run in plan)
-        self.tests: list[TestRun] = unique(
+        self.tests: list[EvaluationRun] = unique(
             test for experiment in self.experiments for test in experiment.tests(setting)
         )
         self._reports: dict[str, ExperimentReport] = {}

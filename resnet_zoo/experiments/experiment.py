@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resnet_zoo.experiments.rules import Numbers, Rule
-from resnet_zoo.experiments.runs import Run, RunStore, TestRun, TrainingRun, of_label
+from resnet_zoo.experiments.runs import EvaluationRun, Run, RunStore, TrainingRun, of_label
 from resnet_zoo.experiments.scoring import result_name
 from resnet_zoo.experiments.setting import Preset, Setting
 from resnet_zoo.report.figures import Claim, ExperimentReport
@@ -39,7 +39,7 @@ class Experiment:
     plan: Callable[[Setting], list[TrainingRun]]
     judge: Callable[[Setting, Evidence], ExperimentReport]
     check: Callable[[Setting], None] = lambda setting: None
-    tests: Callable[[Setting], list[TestRun]] = lambda setting: []
+    tests: Callable[[Setting], list[EvaluationRun]] = lambda setting: []
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Evidence:
 
     store: RunStore
     runs: Sequence[TrainingRun]
-    tests: Sequence[TestRun] = ()
+    tests: Sequence[EvaluationRun] = ()
 
     def of(self, label: str) -> list[TrainingRun]:
         """The runs of one label that ended, by seed. One that failed for an outside reason is as good as missing."""

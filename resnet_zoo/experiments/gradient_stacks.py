@@ -15,7 +15,7 @@ from resnet_zoo.experiments.scoring import random_batch
 
 DEPTHS = (10, 20, 30, 50)
 BATCH_SIZE = 128
-FOLLOWED_DEPTH, UPDATES, LEARNING_RATE = 20, 10, 0.1
+FOLLOWED_DEPTH, UPDATES, LEARNING_RATE = 20, 5, 0.1
 
 
 @dataclass(frozen=True)

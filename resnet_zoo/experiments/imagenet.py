@@ -8,7 +8,7 @@ from typing import NamedTuple
 from resnet_zoo.experiments.experiment import ClaimMaker, Evidence, Experiment
 from resnet_zoo.experiments.recipes import imagenet_run, require_imagenet
 from resnet_zoo.experiments.rules import Rule, mean
-from resnet_zoo.experiments.runs import TestRun, TrainingRun
+from resnet_zoo.experiments.runs import EvaluationRun, TrainingRun
 from resnet_zoo.experiments.setting import Setting
 from resnet_zoo.report.figures import Cell, Claim, ExperimentReport, Table
 
@@ -91,18 +91,18 @@ def _trainings(setting: Setting, label: str) -> list[TrainingRun]:
     ]
 
 
-def tests(setting: Setting) -> list[TestRun]:
+def tests(setting: Setting) -> list[EvaluationRun]:
     """Ten crops for tables 2 and 3, several scales for table 4, all deeper nets together for table 5."""
     found = []
     for label, net in NETS.items():
         for training in _trainings(setting, label):
-            found.append(TestRun(label, (training,), "center"))
+            found.append(EvaluationRun(label, (training,), "center"))
             if net.ten_crop:
-                found.append(TestRun(label, (training,), "ten_crop", cost=10))
+                found.append(EvaluationRun(label, (training,), "ten_crop", cost=10))
             if net.multi_scale:
-                found.append(TestRun(label, (training,), "multi_scale", cost=20))
+                found.append(EvaluationRun(label, (training,), "multi_scale", cost=20))
     together = zip(*(_trainings(setting, label) for label in DEEPER), strict=True)
-    return [*found, *(TestRun(ENSEMBLE, members, "multi_scale", cost=80) for members in together)]
+    return [*found, *(EvaluationRun(ENSEMBLE, members, "multi_scale", cost=80) for members in together)]
 
 
 def judge(setting: Setting, evidence: Evidence) -> ExperimentReport:

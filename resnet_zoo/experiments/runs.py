@@ -51,7 +51,7 @@ class TrainingRun:
 
 
 @dataclass(frozen=True)
-class TestRun:
+class EvaluationRun:
     """One evaluation of one or several trained models, as ``resnet-zoo test`` does it.
 
     Args:
@@ -79,7 +79,7 @@ class TestRun:
         return f"{self.label}-{self.protocol}-seed{self.seed}-{digest}"
 
 
-Run = TrainingRun | TestRun
+Run = TrainingRun | EvaluationRun
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,9 @@ class RunStore:
 
     def words(self, run: Run) -> list[str]:
         """The command line of ``fit``, whose config file this writes, or of ``test``."""
-        return self._test_words(run) if isinstance(run, TestRun) else self._fit_words(run)
+        return self._test_words(run) if isinstance(run, EvaluationRun) else self._fit_words(run)
 
-    def _test_words(self, run: TestRun) -> list[str]:
+    def _test_words(self, run: EvaluationRun) -> list[str]:
         trained = [self.directory(training) for training in run.trainings]
         words = ["test", "--config", str(trained[0].config), "--protocol", run.protocol]
         for directory in trained:
@@ -181,7 +181,7 @@ class RunStore:
         return self.directory(run).path / "outcome.json"
 
 
-SomeRun = TypeVar("SomeRun", TrainingRun, TestRun)
+SomeRun = TypeVar("SomeRun", TrainingRun, EvaluationRun)
 
 
 def unique(runs: Iterable[SomeRun]) -> list[SomeRun]:

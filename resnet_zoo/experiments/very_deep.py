@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from resnet_zoo.experiments.experiment import ClaimMaker, Evidence, Experiment
-from resnet_zoo.experiments.nets import Net, complexity_of
+from resnet_zoo.experiments.nets import Net
 from resnet_zoo.experiments.plots import best_and_spread, error_curves, listed
 from resnet_zoo.experiments.recipes import WIDTH, describe_data, on_digits, require_cifar_in_paper
 from resnet_zoo.experiments.rules import Rule, mean
 from resnet_zoo.experiments.runs import TrainingRun
 from resnet_zoo.experiments.setting import Setting
+from resnet_zoo.registry import registry
 from resnet_zoo.report.figures import Cell, ExperimentReport, LineFigure, Table
 
 NAME = "very-deep"
@@ -134,7 +135,7 @@ def judge(setting: Setting, evidence: Evidence) -> ExperimentReport:
         NAME,
         "Very deep: fits everything, tests worse",
         f"A net that is far deeper than the data warrant. {describe_data(setting)} In the preset paper ResNet-1202 has "
-        f"{_millions(1202)} million parameters; what a batch of 128 keeps for its backward pass is about "
+        f"{_millions('resnet1202_cifar')} million parameters; what a batch of 128 keeps for its backward pass is about "
         f"{ACTIVATION_GIGABYTES:g} GB in float32, so it fits one GPU of 80 GB without activation checkpointing.",
         claims,
         [figure] if curves else [],
@@ -142,8 +143,8 @@ def judge(setting: Setting, evidence: Evidence) -> ExperimentReport:
     )
 
 
-def _millions(depth: int) -> str:
-    return f"{complexity_of('resnet_cifar', {'depth': depth}, 32).parameters / 1e6:.1f}"
+def _millions(backbone: str) -> str:
+    return f"{registry.resolve(backbone).figures['parameters'] / 1e6:.1f}"
 
 
 EXPERIMENT = Experiment(
