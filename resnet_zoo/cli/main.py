@@ -52,6 +52,8 @@ COMMANDS: dict[str, Command] = {
     "explain": Command("resnet_zoo.cli.explain", "what a run would do, before it does it"),
     "report": Command("resnet_zoo.cli.report", "curves and tables of runs as one HTML file, with figures"),
     "export": Command("resnet_zoo.cli.export", "a checkpoint's model as a file for other software, checked"),
+    "analyze": Command("resnet_zoo.cli.analyze", "responses, gradients or gates of a checkpoint's model"),
+    "deepen": Command("resnet_zoo.cli.deepen", "a plain net with identity layers added, which computes the same"),
     "reproduce": Command("resnet_zoo.cli.reproduce", "the papers' claims as runs, figures and verdicts"),
     "check-backbone": Command(
         "resnet_zoo.cli.check_backbone", "test a backbone of one's own against the rules"
@@ -68,6 +70,9 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         the exit code: 0, the command's own, 2 for a user's mistake, 130 after Ctrl-C, 85 for a training to start again.
     """
+    # Read when torch loads its OpenMP. Threads that spin while they wait bring a small net on a busy machine to a halt:
+    # the quickstart took five times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = sys.argv[1:] if argv is None else list(argv)
     show_traceback = "--traceback" in words
     words = [word for word in words if word != "--traceback"]
