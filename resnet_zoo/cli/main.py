@@ -53,7 +53,9 @@ COMMANDS: dict[str, Command] = {
     "report": Command("resnet_zoo.cli.report", "curves and tables of runs as one HTML file, with figures"),
     "export": Command("resnet_zoo.cli.export", "a checkpoint's model as a file for other software, checked"),
     "analyze": Command("resnet_zoo.cli.analyze", "responses, gradients or gates of a checkpoint's model"),
-    "deepen": Command("resnet_zoo.cli.deepen", "a plain net with identity layers added, which computes the same"),
+    "deepen": Command(
+        "resnet_zoo.cli.deepen", "a plain net with identity layers added, which computes the same"
+    ),
     "reproduce": Command("resnet_zoo.cli.reproduce", "the papers' claims as runs, figures and verdicts"),
     "check-backbone": Command(
         "resnet_zoo.cli.check_backbone", "test a backbone of one's own against the rules"

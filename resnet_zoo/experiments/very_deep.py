@@ -80,6 +80,14 @@ def held_out_errors(evidence: Evidence, label: str, setting: Setting) -> list[fl
     return errors
 
 
+COLUMNS = [
+    "net",
+    "training error (%), each seed",
+    "test error (%), best (mean ± std), ours",
+    "test error (%), CIFAR-10, paper",
+]
+
+
 def judge(setting: Setting, evidence: Evidence) -> ExperimentReport:
     """Decide."""
     labels = titles(setting)
@@ -116,12 +124,6 @@ def judge(setting: Setting, evidence: Evidence) -> ExperimentReport:
         [title, listed(evidence.errors(label)), best_and_spread(test[label]), PAPER_TEST.get(title)]
         for label, title in labels.items()
     ]
-    columns = [
-        "net",
-        "training error (%), each seed",
-        "test error (%), best (mean ± std), ours",
-        "test error (%), CIFAR-10, paper",
-    ]
     curves = error_curves(evidence, labels)
     figure = LineFigure(
         "very-deep-errors",
@@ -139,7 +141,7 @@ def judge(setting: Setting, evidence: Evidence) -> ExperimentReport:
         f"{ACTIVATION_GIGABYTES:g} GB in float32, so it fits one GPU of 80 GB without activation checkpointing.",
         claims,
         [figure] if curves else [],
-        [Table("Errors of the last epoch", columns, rows)],
+        [Table("Errors of the last epoch", COLUMNS, rows)],
     )
 
 
