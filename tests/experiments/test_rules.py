@@ -63,10 +63,11 @@ CASES: list[tuple[str, str, tuple[list[float], ...], list[tuple[list[float], ...
     ),
     (
         "shortcuts",
-        "SMALL_DIFFERENCES",
-        (PLAIN, RESIDUAL, RESIDUAL, [2.0]),
-        [(PLAIN, RESIDUAL, RESIDUAL, [30.0]), (RESIDUAL, RESIDUAL, RESIDUAL, RESIDUAL)],
+        "NOT_ESSENTIAL",
+        (RESIDUAL, RESIDUAL, [7.0]),
+        [(PLAIN, RESIDUAL, RESIDUAL), ([3.0], [1.0], [5.0])],
     ),
+    ("shortcuts", "SMALL_DIFFERENCES", ([7.0], [6.6], [6.3]), [([7.0], [6.6], [5.0])]),
     ("shortcuts", "PROJECTIONS_HELP_A_LITTLE", ([7.0], [6.9], [7.1]), [([7.0], [7.1], [7.2])]),
     (
         "highway",
