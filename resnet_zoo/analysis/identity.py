@@ -58,7 +58,7 @@ def fit_target(
     updates: int,
     width: int = 32,
     batch_size: int = 128,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 3e-3,
 ) -> list[float]:
     """Train two layers towards a mapping on random inputs, and follow the error.
 

@@ -76,7 +76,7 @@ def measure(checkpoint: Path, data: ImageDataModule, quick: bool) -> tuple[float
 def judge(setting: Setting, evidence: Evidence) -> ExperimentReport:
     """Construct, measure and decide."""
     data = analysis_data(setting)
-    measured = [measure(file, data, setting.quick) for file in evidence.checkpoints(SHALLOW.label)]
+    measured = [measure(file, data, setting.quick) for file in evidence.checkpoints(SHALLOW.label).values()]
     differences, constructed = [difference for difference, _ in measured], [error for _, error in measured]
     shallow, scratch = evidence.errors(SHALLOW.label), evidence.errors(DEEP.label)
     maker = ClaimMaker(setting, NAME, [describe_data(setting), *evidence.remarks()])

@@ -45,6 +45,10 @@ def judge(setting: Setting, evidence: Evidence) -> ExperimentReport:
     """Decide."""
     titles = {net.label: net.title for net in nets(setting)}
     remarks = [describe_data(setting), *evidence.remarks()]
+    remarks.append(
+        "The paper's curves on CIFAR-10 have the same order after 64,000 updates, from 20 to 56 layers; its plain-110 "
+        "stays above 60 % error and is not shown."
+    )
     if setting.quick:
         remarks.append(
             "With a budget of ten epochs the effect is slow optimization, as the paper conjectures (section 4.1), not "

@@ -13,7 +13,7 @@ from resnet_zoo.experiments.runs import EvaluationRun, Run, RunStore, TrainingRu
 from resnet_zoo.experiments.scoring import result_name
 from resnet_zoo.experiments.setting import Preset, Setting
 from resnet_zoo.report.figures import Claim, ExperimentReport
-from resnet_zoo.runs import EvaluationResult
+from resnet_zoo.runs import LAST, EvaluationResult
 
 NOT_JUDGED = "Not judged here."
 """The rule of a claim of the paper that the preset's measurements cannot decide."""
@@ -109,10 +109,14 @@ class Evidence:
                 found += [EvaluationResult.read(file) for file in files if file.is_file()][:1]
         return found
 
-    def checkpoints(self, label: str) -> list[Path]:
-        """The last checkpoint of each seed whose run finished."""
-        directories = [self.store.directory(run) for run in self.of(label)]
-        return [d.checkpoints / "last.ckpt" for d in directories if (d.checkpoints / "last.ckpt").is_file()]
+    def checkpoints(self, label: str) -> dict[int, Path]:
+        """Seed -> the last checkpoint, of the runs that finished."""
+        files = {}
+        for run in self.of(label):
+            outcome, file = self.store.outcome(run), self.store.directory(run).checkpoints / LAST
+            if outcome is not None and outcome.status == "finished" and file.is_file():
+                files[run.seed] = file
+        return files
 
     def curve(self, label: str, metric: str) -> list[dict[float, float]]:
         """For each seed that left one: epoch (from 1) -> the mean of a column of ``metrics.csv`` within that epoch."""

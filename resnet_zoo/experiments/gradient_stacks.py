@@ -13,30 +13,33 @@ from resnet_zoo.analysis.stacks import StackActivation
 from resnet_zoo.data import ImageDataModule
 from resnet_zoo.experiments.scoring import random_batch
 
-DEPTHS = (10, 20, 30, 50)
+DEPTHS = (10, 20, 50)
 BATCH_SIZE = 128
 FOLLOWED_DEPTH, UPDATES, LEARNING_RATE = 20, 5, 0.1
 
 
 @dataclass(frozen=True)
 class Case:
-    """One kind of stack."""
+    """One kind of stack; some are followed over the first updates."""
 
     activation: StackActivation
     draw: Callable[[Tensor], object] | None
     norm: bool = False
     shortcut: bool = False
+    followed: bool = False
 
 
 CASES: dict[str, Case] = {
-    "sigmoid": Case("sigmoid", nn.init.xavier_uniform_),
+    "sigmoid": Case("sigmoid", nn.init.xavier_uniform_, followed=True),
     "tanh": Case("tanh", nn.init.xavier_uniform_),
     "ReLU, PyTorch's initialisation": Case("relu", None),
-    "ReLU, He initialisation": Case("relu", nn.init.kaiming_normal_),
-    "sigmoid, batch norm": Case("sigmoid", nn.init.xavier_uniform_, norm=True),
+    "ReLU, He initialisation": Case("relu", nn.init.kaiming_normal_, followed=True),
+    "sigmoid, batch norm": Case("sigmoid", nn.init.xavier_uniform_, norm=True, followed=True),
     "tanh, batch norm": Case("tanh", nn.init.xavier_uniform_, norm=True),
-    "ReLU, batch norm": Case("relu", nn.init.kaiming_normal_, norm=True),
-    "ReLU, batch norm, shortcuts": Case("relu", nn.init.kaiming_normal_, norm=True, shortcut=True),
+    "ReLU, batch norm": Case("relu", nn.init.kaiming_normal_, norm=True, followed=True),
+    "ReLU, batch norm, shortcuts": Case(
+        "relu", nn.init.kaiming_normal_, norm=True, shortcut=True, followed=True
+    ),
 }
 
 
@@ -66,11 +69,11 @@ def measure(data: ImageDataModule, seeds: Sequence[int], depths: Sequence[int] =
         ]
         for name, case in CASES.items():
             for depth in depths:
-                met = batches if depth == FOLLOWED_DEPTH else batches[:1]
+                met = batches if depth == FOLLOWED_DEPTH and case.followed else batches[:1]
                 seen = gradients_over_updates(_stack(case, depth, seed), met, LEARNING_RATE)
                 norms = [main_norms(gradients) for gradients in seen]
                 measured.at_start[name].setdefault(depth, []).append(norms[0])
-                if depth == FOLLOWED_DEPTH:
+                if depth == FOLLOWED_DEPTH and case.followed:
                     measured.over_updates.setdefault(name, []).append(norms)
     return measured
 

@@ -67,7 +67,8 @@ RULES = (
 def judge(setting: Setting, evidence: Evidence) -> ExperimentReport:
     """Decide."""
     remarks = [
-        "The fully connected nets are trained on the 8x8 digits in both presets; the paper's study is on MNIST.",
+        "The fully connected nets are trained on the 8x8 digits in both presets; the paper's study is on MNIST, where "
+        "plain nets of 10 and 20 layers train well and those of 50 and 100 do not.",
         describe_data(setting),
         *evidence.remarks(),
     ]

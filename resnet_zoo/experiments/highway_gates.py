@@ -49,10 +49,10 @@ def gates_of(evidence: Evidence, label: str) -> list[Gates]:
     data = Digits()
     images = [batch for batch, _ in batches(data, "test")]
     found = []
-    for run, checkpoint in zip(evidence.of(label), evidence.checkpoints(label), strict=False):
+    for seed, checkpoint in evidence.checkpoints(label).items():
         saved = load_model(checkpoint)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(run.seed)
+            torch.manual_seed(seed)
             fresh = registry.create(saved.built_by["name"], **saved.built_by["arguments"])
         untrained = ImageModel(fresh, saved.num_classes)
         found.append(Gates(gate_statistics(untrained, images), gate_statistics(saved.model, images)))

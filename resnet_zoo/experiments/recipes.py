@@ -74,7 +74,12 @@ def on_digits(
         },
         "data": {
             "class_path": "Digits",
-            "init_args": {"global_batch_size": 64, "validate_on_test": True, **(data or {})},
+            "init_args": {
+                "global_batch_size": 64,
+                "validate_on_test": True,
+                "eval_batch_size": 500,
+                **(data or {}),
+            },
         },
         "checkpoint": {"every_n_epochs": 1_000_000},  # the last epoch is always kept
     }
@@ -100,7 +105,7 @@ def on_cifar(
         arguments: of its builder.
     """
     settings = {
-        "trainer": {"enable_progress_bar": False},
+        "trainer": {"enable_progress_bar": False, "devices": 1},
         "model": {"backbone": {"class_path": backbone, "init_args": dict(arguments or {})}},
         "data": cifar_data(setting),
     }
@@ -137,7 +142,7 @@ def imagenet_run(
     """A training on ImageNet by a shipped config, with another backbone."""
     root = str(data_folder(setting, "imagenet"))
     settings = {
-        "trainer": {"enable_progress_bar": False},
+        "trainer": {"enable_progress_bar": False, "devices": 1},
         "model": {"backbone": {"class_path": backbone, "init_args": dict(arguments or {})}},
     }
     return TrainingRun(label, seed, settings, config, setting.options, ("--data.root", root))
@@ -153,19 +158,27 @@ def analysis_data(setting: Setting) -> ImageDataModule:
 
 
 def describe_data(setting: Setting) -> str:
-    """A sentence on the data that the preset's runs are trained on, for CIFAR-sized nets."""
+    """A sentence on the data that the preset's runs are trained on, for CIFAR-sized nets, and one on the seeds."""
     if setting.quick:
-        return (
+        data = (
             "Scikit-learn's 8x8 handwritten digits, 1,438 for training and 359 for testing, which are embedded in the "
             "package; not the paper's data."
         )
-    described = cifar_data(setting)
-    if described["class_path"] == "CIFAR10":
-        return "CIFAR-10, the original files, 45,000 images for training and 5,000 set aside as in the paper."
-    return (
-        f"CIFAR-10 as image files below '{data_folder(setting, 'cifar10')}', 45,000 images for training and 5,000 set "
-        "aside as in the paper; if they are compressed, not exactly the original pixels."
-    )
+    elif cifar_data(setting)["class_path"] == "CIFAR10":
+        data = "CIFAR-10, the original files, 45,000 images for training and 5,000 set aside as in the paper."
+    else:
+        data = (
+            f"CIFAR-10 as image files below '{data_folder(setting, 'cifar10')}', 45,000 images for training and 5,000 "
+            "set aside as in the paper; if they are compressed, not exactly the original pixels."
+        )
+    return f"{data} {_seeds(setting)}"
+
+
+def _seeds(setting: Setting) -> str:
+    if not setting.quick and setting.num_seeds is None:
+        return "As many seeds as the paper has runs."
+    count = len(setting.seeds())
+    return "One seed." if count == 1 else f"{count} seeds."
 
 
 def require_cifar_in_paper(setting: Setting) -> None:

@@ -61,9 +61,15 @@ def measure(checkpoint: Path, data: ImageDataModule) -> list[float]:
 def judge(setting: Setting, evidence: Evidence) -> ExperimentReport:
     """Measure and decide."""
     data = analysis_data(setting)
-    stds = {net: [measure(file, data) for file in evidence.checkpoints(net.label)] for net in nets(setting)}
+    stds = {
+        net: [measure(file, data) for file in evidence.checkpoints(net.label).values()]
+        for net in nets(setting)
+    }
     means = {net.title: [mean(seed) for seed in seeds] for net, seeds in stds.items()}
     remarks = [describe_data(setting), *evidence.remarks()]
+    remarks.append(
+        "In the paper the order is the same: ResNet-20 above ResNet-56 above ResNet-110, all below plain nets."
+    )
     if setting.quick:
         remarks.append(
             f"Weight decay {DECAY:g} instead of the paper's 1e-4, since there are 230 updates instead of 64,000; with "

@@ -26,17 +26,17 @@ class Rule:
     def decide(self, *measured: Numbers, num_seeds: int) -> Verdict:
         """The verdict.
 
-        A number that is missing leaves no verdict. One that is NaN comes from a run that diverged, and such a run is
-        a failed one: the claim fails.
+        A number that is NaN comes from a run that diverged, and such a run is a failed one: the claim fails. One that
+        is missing leaves no verdict.
 
         Args:
             measured: the lists of numbers.
             num_seeds: how many numbers each should have.
         """
-        if any(len(numbers) < num_seeds for numbers in measured) or num_seeds < 1:
-            return "no verdict"
         if any(math.isnan(number) for numbers in measured for number in numbers):
             return "fails"
+        if any(len(numbers) < num_seeds for numbers in measured) or num_seeds < 1:
+            return "no verdict"
         return "holds" if self.holds(*measured) else "fails"
 
 

@@ -56,7 +56,6 @@ def plan(setting: Setting) -> list[TrainingRun]:
                 "global_batch_size": TRAIN_IMAGES // 2,
                 "val_size": ALL_IMAGES - TRAIN_IMAGES,
                 "validate_on_test": False,
-                "eval_batch_size": 500,
             },
             trainer={"check_val_every_n_epoch": EPOCHS_PER_TEST},
             cost=depth / 10,
