@@ -36,7 +36,7 @@ def train(conductor: Conductor, jobs: int, say: Callable[[str], None], wait: boo
 
 
 def run_in_process(words: list[str], log: Path) -> int:
-    """An ordinary ``fit`` or ``test`` in this process, so that imports are paid once; what it prints goes to a file.
+    """An ordinary ``fit`` or ``validate`` in this process, which pays imports once; what it prints goes to a file.
 
     Returns:
         its exit code.

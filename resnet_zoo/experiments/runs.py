@@ -52,7 +52,7 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class EvaluationRun:
-    """One evaluation of one or several trained models, as ``resnet-zoo test`` does it.
+    """One evaluation of one or several trained models, as ``resnet-zoo validate`` does it.
 
     Args:
         label: what is tested, a plain name.
@@ -120,7 +120,7 @@ class RunStore:
         return self.out / "leases" / run.name
 
     def log(self, run: Run) -> Path:
-        """What ``fit`` or ``test`` printed."""
+        """What ``fit`` or ``validate`` printed."""
         return self.out / "logs" / f"{run.name}.txt"
 
     def outcome(self, run: Run) -> Outcome | None:
@@ -144,15 +144,17 @@ class RunStore:
                 self._outcome_file(run).unlink(missing_ok=True)
 
     def words(self, run: Run) -> list[str]:
-        """The command line of ``fit``, whose config file this writes, or of ``test``."""
+        """The command line of ``fit``, whose config file this writes, or of ``validate``."""
         return self._test_words(run) if isinstance(run, EvaluationRun) else self._fit_words(run)
 
     def _test_words(self, run: EvaluationRun) -> list[str]:
         trained = [self.directory(training) for training in run.trainings]
-        words = ["test", "--config", str(trained[0].config), "--protocol", run.protocol]
+        words = ["validate", "--config", str(trained[0].config), "--protocol", run.protocol]
         for directory in trained:
             words += ["--ckpt_path", str(directory.checkpoints / LAST)]
-        return [*words, "--run_dir", str(self.directory(run).path), "--logger", "none"]
+        # An evaluation that was interrupted starts again in the same folder.
+        words += ["--run_dir", str(self.directory(run).path), "--resume", "auto", "--logger", "none"]
+        return [*words, *run.trainings[0].local]
 
     def _fit_words(self, run: TrainingRun) -> list[str]:
         file = self.out / "configs" / f"{run.name}.yaml"

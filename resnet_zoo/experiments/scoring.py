@@ -14,14 +14,12 @@ import torch.nn.functional
 from torch import Tensor, nn
 
 from resnet_zoo.data import ImageBatch, ImageDataModule
+from resnet_zoo.data.sources import ResidentImages
 from resnet_zoo.experiments.rebuild import best_device, load_data, load_model
 from resnet_zoo.metrics import TopKCounts
 from resnet_zoo.runs import EvaluationResult, RunDirectory
 
 BATCH_SIZE = 500
-
-LARGEST_TRAIN_SPLIT = 200_000
-"""Data sets with a larger one are not scored here: their images would have to be decoded again."""
 
 
 def result_name(split: str) -> str:
@@ -33,11 +31,11 @@ def score_last_epoch(directory: RunDirectory) -> dict[str, EvaluationResult]:
     """Score ``last.ckpt`` on every split of data that are held in memory, and write a result file for each."""
     checkpoint = directory.checkpoints / "last.ckpt"
     data = load_data(directory.config)
-    if data.num_samples["train"] > LARGEST_TRAIN_SPLIT:
-        return {}
     model = load_model(checkpoint).model.to(best_device())
     results = {}
     for split in data.num_samples:
+        if not isinstance(data.source(split), ResidentImages):
+            continue  # files are cropped at random in training, and 'fit' has scored the others
         results[split] = score(model, data, split, str(checkpoint))
         results[split].write(directory.result(result_name(split)))
     return results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -116,6 +117,8 @@ class Worker:
         except (UserMistake, StoppedBySignal):
             raise
         except Exception as error:  # whatever one training fails of, the others are worth having
+            with log.open("a", encoding="utf-8") as file:
+                traceback.print_exc(file=file)
             status, message = "failed", f"{type(error).__name__}: {error} See '{log}'."
         if lease.lost:
             self.say(f"{run.label} seed {run.seed}: another process took over while this one was suspended")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from resnet_zoo.cli.main import main
 from resnet_zoo.experiments import catalogue, complexity
@@ -15,7 +18,7 @@ from resnet_zoo.experiments.experiment import ClaimMaker, Evidence, Experiment
 from resnet_zoo.experiments.nets import Net
 from resnet_zoo.experiments.recipes import on_digits
 from resnet_zoo.experiments.rules import Rule
-from resnet_zoo.experiments.runs import TrainingRun
+from resnet_zoo.experiments.runs import EvaluationRun, TrainingRun
 from resnet_zoo.experiments.setting import Setting
 from resnet_zoo.report.figures import ExperimentReport, LineFigure, Series
 
@@ -143,6 +146,53 @@ def test_a_run_that_diverges_fails_its_claim_and_no_other(
     assert claims["other"]["measured"]["error"] == ["NaN"]
     assert any("diverged" in remark for remark in claims["other"]["remarks"])
     assert "diverged" in capsys.readouterr().out
+
+
+def test_further_evaluations_follow_the_trainings(
+    working_directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_images(working_directory / "images")
+    data = {
+        "class_path": "ImageFolder",
+        "init_args": {"image_size": 32, "global_batch_size": 4, "num_workers": 0},
+    }
+
+    def plan(setting: Setting) -> list[TrainingRun]:
+        runs = [on_digits("net", seed, "resnet_cifar", {"depth": 8, "width": 2}, epochs=1) for seed in (0, 1)]
+        local = ("--data.root", "images")
+        return [replace(run, settings={**run.settings, "data": data}, local=local) for run in runs]
+
+    def tests(setting: Setting) -> list[EvaluationRun]:
+        first, second = plan(setting)
+        return [
+            EvaluationRun("net", (first,), "ten_crop"),
+            EvaluationRun("both", (first, second), "multi_scale"),
+        ]
+
+    def judge(setting: Setting, evidence: Evidence) -> ExperimentReport:
+        found = [*evidence.tested("net", "ten_crop"), *evidence.tested("both", "multi_scale")]
+        errors = {"error": [100.0 - result.top1 for result in found]}
+        both = Rule("Both are there.", lambda errors: len(errors) == 2)
+        claim = ClaimMaker(setting, "imagenet").claim("both", "Both.", "nowhere", both, errors, num_seeds=2)
+        return ExperimentReport("imagenet", "Tiny", "Two evaluations.", [claim])
+
+    experiment = Experiment("degradation", "Tiny", ("quick",), plan, judge, tests=tests)
+    monkeypatch.setattr(catalogue, "load", lambda name: experiment)
+    assert main(["reproduce", "degradation", "--out", "here", "--jobs", "1"]) == 0
+    assert claims_of(Path("here"))["both"]["verdict"] == "holds"
+    assert "both seed 0: finished" in capsys.readouterr().out
+
+
+def make_images(root: Path) -> None:
+    """Two classes, each of four training and two validation images."""
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 4), ("val", 2)):
+        for name in ("a", "b"):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = generator.integers(0, 255, (40, 44, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.jpg")
 
 
 @pytest.mark.slow

@@ -45,7 +45,7 @@ def test_words_of_a_test_name_every_checkpoint_and_the_protocol(tmp_path: Path) 
     other = replace(RUN, label="plain56")
     test = EvaluationRun("both", (RUN, other), "multi_scale")
     words = store.words(test)
-    assert words[0] == "test"
+    assert words[0] == "validate"
     assert words.count("--ckpt_path") == 2
     assert words[words.index("--protocol") + 1] == "multi_scale"
     assert str(store.directory(other).checkpoints / "last.ckpt") in words
