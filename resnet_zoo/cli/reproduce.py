@@ -56,7 +56,12 @@ def main(argv: list[str]) -> int:
             f"{' '.join(words)!r} cannot be given to the preset quick, whose claims are judged by fixed settings."
         )
     setting = Setting(
-        options.preset, options.out or OUT / options.preset, options.seeds, options.data_root, tuple(words)
+        options.preset,
+        options.out or OUT / options.preset,
+        options.seeds,
+        options.data_root,
+        tuple(words),
+        options.first_seed,
     )
     names = catalogue.names(options.name, options.preset)
 
@@ -99,6 +104,13 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         "--seeds", type=positive_int, metavar="N", help="seeds of everything; else 3, or the paper's"
     )
     parser.add_argument(
+        "--first-seed",
+        type=seed,
+        default=0,
+        metavar="N",
+        help="where the seeds begin; from 3 on the preset quick meets seeds that its settings were not chosen with",
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for everything; else reproduce/PRESET"
     )
     parser.add_argument(
@@ -116,6 +128,13 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
                         "not wait for its runs")  # fmt: skip
     split = argv.index("--") if "--" in argv else len(argv)
     return parser.parse_args(argv[:split]), list(argv[split + 1 :])
+
+
+def seed(text: str) -> int:
+    """The type of an option that is a seed: a whole number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
 
 
 def _list() -> str:

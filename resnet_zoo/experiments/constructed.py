@@ -119,7 +119,7 @@ def judge(setting: Setting, evidence: Evidence) -> ExperimentReport:
         "constructed-errors",
         "A deep plain net that is no worse exists, and is not found",
         "training error (%)",
-        [f"seed {seed}" for seed in range(seeds)],
+        [f"seed {seed}" for seed in setting.seeds()][:seeds],
         [BarGroup(name, list(errors[:seeds])) for name, errors in nets.items()],
         caption=f"Weights of the last epoch, in evaluation mode. {describe_data(setting)}",
     )

@@ -17,11 +17,16 @@ from resnet_zoo.experiments.highway_nets import (
 from resnet_zoo.experiments.plots import best_and_spread, error_curves, listed, spread
 from resnet_zoo.experiments.recipes import describe_data, require_cifar_in_paper
 from resnet_zoo.experiments.rules import Rule, mean
-from resnet_zoo.experiments.setting import Setting
+from resnet_zoo.experiments.setting import OTHER_SEEDS, Setting
 from resnet_zoo.report.figures import Cell, Claim, ExperimentReport, LineFigure, Series, Table
 
 NAME = "highway"
 SOURCE = "Srivastava et al. 2015, arXiv:1507.06228"
+CHANGED = (
+    "Learning rates were chosen with results of seeds 0 to 2 in view, and the convolutional nets were changed after a "
+    "first version had failed with them: without clipped gradients highway nets of 30 layers had 8 to 77 % training "
+    f"error. {OTHER_SEEDS}"
+)
 CHANCE = 100.0
 """Training error of a run that diverged: a net that answers NaN answers nothing right."""
 PAPER_CIFAR = {"highway19": "7.54 (7.72 ± 0.16)", "highway32": "8.80"}
@@ -72,6 +77,8 @@ def judge(setting: Setting, evidence: Evidence) -> ExperimentReport:
         describe_data(setting),
         *evidence.remarks(),
     ]
+    if setting.quick:
+        remarks.append(CHANGED)
     maker = ClaimMaker(setting, NAME, remarks)
     gates = gates_of(evidence, f"highway{GATED_DEPTH}")
     gate_claims, gate_figure, gate_table = judge_gates(maker, gates)

@@ -33,8 +33,9 @@ RULES = (STARTS_AT_SIGMOID, TRAINING_MOVES)
 
 @dataclass(frozen=True)
 class Gates:
-    """The gates of one net before and after its training, from the input on."""
+    """The gates of one net from the input on: built anew and untrained, and trained."""
 
+    seed: int
     before: list[GateStatistics]
     after: list[GateStatistics]
 
@@ -55,7 +56,7 @@ def gates_of(evidence: Evidence, label: str) -> list[Gates]:
             torch.manual_seed(seed)
             fresh = registry.create(saved.built_by["name"], **saved.built_by["arguments"])
         untrained = ImageModel(fresh, saved.num_classes)
-        found.append(Gates(gate_statistics(untrained, images), gate_statistics(saved.model, images)))
+        found.append(Gates(seed, gate_statistics(untrained, images), gate_statistics(saved.model, images)))
     return found
 
 
@@ -117,12 +118,12 @@ def _figure(gates: list[Gates]) -> LineFigure:
 
 def _table(gates: list[Gates]) -> Table:
     rows: list[list[Cell]] = []
-    for seed, net in enumerate(gates):
+    for net in gates:
         for when, layers in (("before", net.before), ("after", net.after)):
             most = max(layers, key=lambda gate: gate.mean)
             rows.append(
                 [
-                    seed,
+                    net.seed,
                     when,
                     round(mean([gate.mean for gate in layers]), 4),
                     round(100 * mean([gate.share_closed for gate in layers]), 1),

@@ -177,8 +177,8 @@ def describe_data(setting: Setting) -> str:
 def _seeds(setting: Setting) -> str:
     if not setting.quick and setting.num_seeds is None:
         return "As many seeds as the paper has runs."
-    count = len(setting.seeds())
-    return "One seed." if count == 1 else f"{count} seeds."
+    seeds = setting.seeds()
+    return f"One seed, {seeds[0]}." if len(seeds) == 1 else f"{len(seeds)} seeds, {seeds[0]} to {seeds[-1]}."
 
 
 def require_cifar_in_paper(setting: Setting) -> None:

@@ -8,7 +8,7 @@ from resnet_zoo.experiments.plots import error_curves, spread
 from resnet_zoo.experiments.recipes import describe_data, require_cifar_in_paper
 from resnet_zoo.experiments.rules import Rule, mean, median
 from resnet_zoo.experiments.runs import TrainingRun
-from resnet_zoo.experiments.setting import Setting
+from resnet_zoo.experiments.setting import OTHER_SEEDS, Setting
 from resnet_zoo.report.figures import Cell, Claim, ExperimentReport, LineFigure, Table
 
 NAME = "shortcuts"
@@ -21,6 +21,11 @@ OPTIONS = {
 }
 PAPER_TOP1 = {"plain": 28.54, "A": 25.03, "B": 24.52, "C": 24.19}
 """Table 3: top-1 error on ImageNet (10-crop) of plain-34 and ResNet-34, in percent."""
+
+CHANGED = (
+    "Depth and rules were changed after a first version had failed with seeds 0 to 2: at 56 layers the nets with "
+    f"option C were still at 34 to 53 % training error after ten epochs, those with A and B below 4 %. {OTHER_SEEDS}"
+)
 
 ALL_BEAT_PLAIN = Rule(
     "The mean training error over the seeds is, with each option, below half of that without shortcuts.",
@@ -56,7 +61,10 @@ def plan(setting: Setting) -> list[TrainingRun]:
 def judge(setting: Setting, evidence: Evidence) -> ExperimentReport:
     """Decide."""
     depth = DEPTHS[setting.preset]
-    maker = ClaimMaker(setting, NAME, [describe_data(setting), *evidence.remarks()])
+    remarks = [describe_data(setting), *evidence.remarks()]
+    if setting.quick:
+        remarks.append(CHANGED)
+    maker = ClaimMaker(setting, NAME, remarks)
     figure = LineFigure(
         "shortcuts-errors",
         f"Shortcut options at {depth} layers",

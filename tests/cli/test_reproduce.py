@@ -75,6 +75,7 @@ def test_the_list_names_every_experiment(capsys: pytest.CaptureFixture[str]) -> 
             "needs CIFAR-10, which was not found in 'nowhere'",
         ),
         (["gradients", "--seeds", "0"], "'0' is not a whole number of at least 1"),
+        (["gradients", "--first-seed", "-1"], "--first-seed"),
         (["residual", "--", "--trainer.precision", "16"], "cannot be given to the preset quick"),
     ],
 )
