@@ -8,19 +8,23 @@ rotation is not applied, as is ImageNet's practice.
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 import torchvision.io  # registers the operators
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from resnet_zoo.data.crops import Crop
 from resnet_zoo.errors import UserMistake
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 _OPERATORS = {b"\xff\xd8\xff": "decode_jpeg", b"\x89PNG\r\n\x1a\n": "decode_png"}  # by the file's first bytes
+Encoded = np.ndarray[tuple[int], np.dtype[np.uint8]]
 _RGB = torchvision.io.ImageReadMode.RGB.value
 
 
@@ -57,15 +61,57 @@ def decode_file(path: str) -> Tensor:
         content = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
         raise UnreadableImage(path, error.strerror or str(error)) from error
-    if not len(content):
-        raise UnreadableImage(path, "the file is empty")
-    try:
+    return decode_image(content, path)
+
+
+def decode_image(content: Encoded, path: str) -> Tensor:
+    """The pixels of an encoded image.
+
+    Args:
+        content: uint8 (n,), what a file would hold.
+        path: to be named if it cannot be decoded.
+
+    Returns:
+        uint8 (3, h, w), channels-last in memory.
+
+    Raises:
+        UnreadableImage: it is empty, cut short or not an image.
+    """
+    with naming_the_image(path):
+        if not len(content):
+            raise ValueError("the file is empty")
         return _decode(content)
-    except Exception as error:  # decoders raise nearly anything on damaged input
+
+
+def decode_crop(content: NDArray[np.uint8], path: str, choose: Callable[[int, int], Crop]) -> Tensor:
+    """What a crop makes of an encoded image, or of one whose pixels are there already.
+
+    Args:
+        content: uint8 (n,), what a file would hold, or uint8 (h, w, 3), pixels.
+        path: to be named if it cannot be decoded.
+        choose: says what becomes of an image of a given height and width.
+
+    Returns:
+        uint8 (3, kept.height, kept.width), channels-last in memory.
+
+    Raises:
+        UnreadableImage: it is empty, cut short or not an image.
+    """
+    has_pixels = content.ndim == 3
+    image = torch.from_numpy(content).permute(2, 0, 1) if has_pixels else decode_image(content, path)
+    return choose(image.shape[1], image.shape[2]).apply(image)
+
+
+@contextlib.contextmanager
+def naming_the_image(path: str) -> Iterator[None]:
+    """Turns whatever a decoder raises, which is nearly anything on damaged input, into an ``UnreadableImage``."""
+    try:
+        yield
+    except Exception as error:
         raise UnreadableImage(path, str(error).strip().rstrip(".") or type(error).__name__) from error
 
 
-def _decode(content: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> Tensor:
+def _decode(content: Encoded) -> Tensor:
     start = content[:8].tobytes()
     name = next((name for magic, name in _OPERATORS.items() if start.startswith(magic)), "")
     decoder = native_decoder(name)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from resnet_zoo.data.augment import BatchAugmentation
 from resnet_zoo.data.base import ImageDataModule
 from resnet_zoo.data.checks import check_count, check_less_than, refuse_two_validations
+from resnet_zoo.data.crops import resize
 from resnet_zoo.data.normalization import Channels, Normalization, measure
 from resnet_zoo.data.sources import ResidentImages
 from resnet_zoo.data.splits import stratified_split
-from resnet_zoo.data.transforms import resize
 
 FILE = "digits.npz"
 NATIVE_SIZE, MAXIMUM_VALUE = 8, 16

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from resnet_zoo.data.decode import decode_file
+from resnet_zoo.data.decode import decode_crop
 from resnet_zoo.data.index import ImageIndex
+from resnet_zoo.data.stores import Files, ImageStore
 from resnet_zoo.data.transforms import Transform
 
 CHUNK = 256  # images decoded by a thread at a time
@@ -77,13 +79,15 @@ class FileImages:
     """A split of image files, decoded and cropped one by one: what loader workers run.
 
     Args:
-        index: paths and labels.
+        index: names and labels.
         transform: brings every image to one size.
+        store: hands out the files' bytes by position; by default the files themselves.
     """
 
-    def __init__(self, index: ImageIndex, transform: Transform) -> None:
+    def __init__(self, index: ImageIndex, transform: Transform, store: ImageStore | None = None) -> None:
         self.index = index
         self.transform = transform
+        self.store: ImageStore = Files(index) if store is None else store
 
     @property
     def labels(self) -> Tensor:
@@ -103,7 +107,9 @@ class FileImages:
             if position < 0:
                 image.zero_()
             else:
-                image.copy_(self.transform(decode_file(self.index.path(position)), seed).permute(1, 2, 0))
+                crop = partial(self.transform.crop, seed=seed)
+                cropped = decode_crop(self.store.read(position), self.index.path(position), crop)
+                image.copy_(cropped.permute(1, 2, 0))
         return batch.permute(0, 3, 1, 2)
 
     def load(self) -> ResidentImages:

@@ -1,29 +1,22 @@
-"""Crop and resize one decoded image, on the CPU, in uint8.
+"""The crops of training and evaluation, one image at a time, in uint8.
 
-A transform is a small picklable object: ``transform(image, seed)`` with an image uint8 (3, h, w) gives uint8
-(3, size, size). Random parameters are drawn from the seed alone. What is cheaper for a whole batch on the
-device (flip, colour noise, normalisation) is not done here but in ``augment``.
+A transform is a small picklable object. ``transform.crop(height, width, seed)`` says what becomes of an image of that
+size, before it is decoded; ``transform(image, seed)`` does it to one that is. Random parameters are drawn from the seed
+alone. What is cheaper for a whole batch on the device (flip, colour noise, normalisation) is not done here but in
+``augment``.
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-import torch
 from torch import Tensor
 
+from resnet_zoo.data.crops import Box, Crop, center_box, short_side_size, whole
 from resnet_zoo.data.random import SampleGenerator
-
-
-class Box(NamedTuple):
-    """A rectangle of pixels."""
-
-    top: int
-    left: int
-    height: int
-    width: int
 
 
 class Transform(Protocol):
@@ -33,43 +26,27 @@ class Transform(Protocol):
     def size(self) -> int:
         """Height and width of the result, in pixels."""
 
+    def crop(self, height: int, width: int, seed: int | None) -> Crop:
+        """What becomes of an image of this height and width, in pixels; the seed is None in evaluation."""
+
     def __call__(self, image: Tensor, seed: int | None) -> Tensor:
-        """uint8 (3, h, w) to uint8 (3, size, size); the seed is None in evaluation."""
+        """uint8 (3, h, w) to uint8 (3, size, size)."""
 
 
-def crop(image: Tensor, box: Box) -> Tensor:
-    """The pixels inside a box, as a view."""
-    return image[:, box.top : box.top + box.height, box.left : box.left + box.width]
+class Cropping(ABC):
+    """A transform that is done with its crop."""
 
+    @abstractmethod
+    def crop(self, height: int, width: int, seed: int | None) -> Crop:
+        """What becomes of an image of this height and width, in pixels; the seed is None in evaluation."""
 
-def resize(image: Tensor, height: int, width: int) -> Tensor:
-    """Bilinear with antialiasing, as Pillow and torchvision do it, on uint8; channels-last in memory."""
-    if image.shape[1:] == (height, width):
-        return image
-    # a contiguous channels-last input takes torch's fast path, half again as fast as a view into a larger
-    # image
-    batch = image.permute(1, 2, 0).contiguous().permute(2, 0, 1).unsqueeze(0)
-    resized: Tensor = torch.nn.functional.interpolate(batch, (height, width), mode="bilinear", antialias=True)
-    return resized[0]
-
-
-def resize_short_side(image: Tensor, short_side: int) -> Tensor:
-    """Resize so that the shorter side has this many pixels, keeping the proportions (the longer side rounds
-    down).
-    """
-    height, width = image.shape[1:]
-    if height <= width:
-        return resize(image, short_side, short_side * width // height)
-    return resize(image, short_side * height // width, short_side)
-
-
-def center_box(height: int, width: int, size: int) -> Box:
-    """The central square of an image that is at least this large."""
-    return Box(round((height - size) / 2), round((width - size) / 2), size, size)
+    def __call__(self, image: Tensor, seed: int | None) -> Tensor:
+        """uint8 (3, h, w) to what the crop makes of it."""
+        return self.crop(image.shape[1], image.shape[2], seed).apply(image)
 
 
 @dataclass(frozen=True)
-class CenterCrop:
+class CenterCrop(Cropping):
     """Evaluation: shorter side to ``short_side``, then the central square (Krizhevsky et al. 2012, section
     5).
     """
@@ -77,10 +54,10 @@ class CenterCrop:
     size: int
     short_side: int
 
-    def __call__(self, image: Tensor, seed: int | None) -> Tensor:
-        """uint8 (3, h, w) to uint8 (3, size, size)."""
-        image = resize_short_side(image, self.short_side)
-        return crop(image, center_box(image.shape[1], image.shape[2], self.size))
+    def crop(self, height: int, width: int, seed: int | None) -> Crop:
+        """The central square of the resized image."""
+        resized = short_side_size(height, width, self.short_side)
+        return Crop(whole(height, width), resized, center_box(*resized, self.size))
 
 
 def random_resized_crop_box(
@@ -114,7 +91,7 @@ def random_resized_crop_box(
 
 
 @dataclass(frozen=True)
-class RandomResizedCrop:
+class RandomResizedCrop(Cropping):
     """Training, the modern way: a box of random area and proportions, resized (Szegedy et al. 2014,
     arXiv:1409.4842, 6).
     """
@@ -123,16 +100,15 @@ class RandomResizedCrop:
     scale: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
-    def __call__(self, image: Tensor, seed: int | None) -> Tensor:
-        """uint8 (3, h, w) to uint8 (3, size, size)."""
+    def crop(self, height: int, width: int, seed: int | None) -> Crop:
+        """A random box, resized."""
         assert seed is not None
-        _, height, width = image.shape
         box = random_resized_crop_box(height, width, SampleGenerator(seed), self.scale, self.ratio)
-        return resize(crop(image, box), self.size, self.size)
+        return Crop(box, (self.size, self.size), whole(self.size, self.size))
 
 
 @dataclass(frozen=True)
-class ScaleJitter:
+class ScaleJitter(Cropping):
     """Training, the papers' way: shorter side to a random length, then a random square.
 
     VGG (Simonyan and Zisserman 2014, arXiv:1409.1556, section 3.1) draws from [256, 512], ResNet (He et al.
@@ -142,12 +118,12 @@ class ScaleJitter:
     size: int
     short_side: tuple[int, int] = (256, 480)
 
-    def __call__(self, image: Tensor, seed: int | None) -> Tensor:
-        """uint8 (3, h, w) to uint8 (3, size, size)."""
+    def crop(self, height: int, width: int, seed: int | None) -> Crop:
+        """A random square of the image resized to a random size."""
         assert seed is not None
         generator = SampleGenerator(seed)
         low, high = self.short_side
-        image = resize_short_side(image, low + generator.integer(high - low + 1))
-        height, width = image.shape[1:]
-        top, left = generator.integer(height - self.size + 1), generator.integer(width - self.size + 1)
-        return crop(image, Box(top, left, self.size, self.size))
+        resized = short_side_size(height, width, low + generator.integer(high - low + 1))
+        top = generator.integer(resized[0] - self.size + 1)
+        left = generator.integer(resized[1] - self.size + 1)
+        return Crop(whole(height, width), resized, Box(top, left, self.size, self.size))

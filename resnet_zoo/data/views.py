@@ -6,18 +6,21 @@ time; whoever averages over views makes a pass through the split for each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from resnet_zoo.data.decode import decode_file
+from resnet_zoo.data.crops import Box, Crop, short_side_size, whole
+from resnet_zoo.data.decode import decode_crop
 from resnet_zoo.data.index import ImageIndex
 from resnet_zoo.data.pipelines import in_proportion
 from resnet_zoo.data.sources import FileImages, ImageSource
-from resnet_zoo.data.transforms import Box, CenterCrop, crop, resize_short_side
+from resnet_zoo.data.stores import ImageStore
+from resnet_zoo.data.transforms import CenterCrop, Cropping
 from resnet_zoo.errors import InvalidValue
 
 PAPER_SCALES = (224, 256, 384, 480, 640)
@@ -27,7 +30,7 @@ _BATCH_OF_ONE = 1  # images of different sizes cannot share a batch
 
 
 @dataclass(frozen=True)
-class CornerCrop:
+class CornerCrop(Cropping):
     """Shorter side to ``short_side``, then the square in one of the corners of the whole image."""
 
     size: int
@@ -35,23 +38,23 @@ class CornerCrop:
     bottom: bool
     right: bool
 
-    def __call__(self, image: Tensor, seed: int | None) -> Tensor:
-        """uint8 (3, h, w) to uint8 (3, size, size)."""
-        image = resize_short_side(image, self.short_side)
-        height, width = image.shape[1:]
-        top, left = (height - self.size) * self.bottom, (width - self.size) * self.right
-        return crop(image, Box(top, left, self.size, self.size))
+    def crop(self, height: int, width: int, seed: int | None) -> Crop:
+        """The square in that corner of the resized image."""
+        resized = short_side_size(height, width, self.short_side)
+        top, left = (resized[0] - self.size) * self.bottom, (resized[1] - self.size) * self.right
+        return Crop(whole(height, width), resized, Box(top, left, self.size, self.size))
 
 
 @dataclass(frozen=True)
-class WholeImage:
+class WholeImage(Cropping):
     """Shorter side to ``short_side``, and nothing is cut off."""
 
     short_side: int
 
-    def __call__(self, image: Tensor, seed: int | None) -> Tensor:
-        """uint8 (3, h, w) to uint8 (3, h', w') with min(h', w') = short_side."""
-        return resize_short_side(image, self.short_side)
+    def crop(self, height: int, width: int, seed: int | None) -> Crop:
+        """All of the resized image, (h', w') with min(h', w') = short_side."""
+        resized = short_side_size(height, width, self.short_side)
+        return Crop(whole(height, width), resized, whole(*resized))
 
 
 class WholeImages:
@@ -60,11 +63,13 @@ class WholeImages:
     Args:
         index: paths and labels.
         transform: sets the size.
+        store: hands out the files' bytes by position.
     """
 
-    def __init__(self, index: ImageIndex, transform: WholeImage) -> None:
+    def __init__(self, index: ImageIndex, transform: WholeImage, store: ImageStore) -> None:
         self.index = index
         self.transform = transform
+        self.store = store
 
     @property
     def labels(self) -> Tensor:
@@ -82,7 +87,8 @@ class WholeImages:
             side = self.transform.short_side
             image = torch.zeros(3, side, side, dtype=torch.uint8)
         else:
-            image = self.transform(decode_file(self.index.path(position)), None)
+            crop = partial(self.transform.crop, seed=None)
+            image = decode_crop(self.store.read(position), self.index.path(position), crop)
         return image.unsqueeze(0).contiguous(memory_format=torch.channels_last)
 
 
@@ -97,7 +103,7 @@ class View:
     """
 
     name: str
-    transform: Callable[[Tensor, int | None], Tensor] | None = None
+    transform: Cropping | None = None
     mirror: bool = False
 
     def batch_size(self, usual: int) -> int:
@@ -117,9 +123,9 @@ class View:
                 f"view {self.name!r} needs image files; {type(source).__name__} has no others than its own."
             )
         if isinstance(self.transform, WholeImage):
-            return WholeImages(source.index, self.transform)
+            return WholeImages(source.index, self.transform, source.store)
         transform: Any = self.transform
-        return FileImages(source.index, transform)
+        return FileImages(source.index, transform, source.store)
 
 
 CENTER = View("center")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torchvision import datasets
 
 from resnet_zoo.data import UnreadableImage
@@ -106,3 +107,17 @@ def test_more_labels_than_images_repeat_them() -> None:
     source = ResidentImages(images, torch.zeros(10, dtype=torch.int64))
     fetched = source.fetch(torch.tensor([0, 3, 7, -1]), None).permute(0, 2, 3, 1)
     assert torch.equal(fetched, images[[0, 0, 1, 0]])
+
+
+def test_a_store_may_hand_out_bytes_or_pixels(make_folder: Callable[[list[str]], Path]) -> None:
+    index = index_classes(str(make_folder(["train"]) / "train"), CLASSES)
+    files = FileImages(index, CenterCrop(20, 24))
+
+    class Pixels:
+        def read(self, position: int) -> NDArray[np.uint8]:
+            return np.ascontiguousarray(decode_file(index.path(position)).permute(1, 2, 0).numpy())
+
+    positions = torch.tensor([3, 0, 11])
+    assert torch.equal(
+        FileImages(index, files.transform, Pixels()).fetch(positions, None), files.fetch(positions, None)
+    )

@@ -9,15 +9,9 @@ from PIL import Image
 from torchvision.transforms import RandomResizedCrop as ReferenceCrop
 from torchvision.transforms import v2
 
+from resnet_zoo.data.crops import resize, short_side_size
 from resnet_zoo.data.random import SampleGenerator
-from resnet_zoo.data.transforms import (
-    CenterCrop,
-    RandomResizedCrop,
-    ScaleJitter,
-    random_resized_crop_box,
-    resize,
-    resize_short_side,
-)
+from resnet_zoo.data.transforms import CenterCrop, RandomResizedCrop, ScaleJitter, random_resized_crop_box
 from tests.data.pictures import picture
 
 SIZES = [(60, 80), (80, 60), (64, 64), (61, 47), (32, 200)]
@@ -44,8 +38,8 @@ def test_resize_is_within_a_grey_level_of_pillow(height: int, width: int) -> Non
 
 
 def test_short_side_and_proportions() -> None:
-    assert resize_short_side(pixels(60, 80), 30).shape == (3, 30, 40)
-    assert resize_short_side(pixels(80, 61), 30).shape == (3, 39, 30)
+    assert short_side_size(60, 80, 30) == (30, 40)
+    assert short_side_size(80, 61, 30) == (39, 30)
     image = pixels(40, 50)
     assert resize(image, 40, 50) is image
 

@@ -11,7 +11,8 @@ from PIL import Image
 from torchvision.transforms import functional
 
 from resnet_zoo.data import Digits, ImageFolder
-from resnet_zoo.data.transforms import CenterCrop, resize_short_side
+from resnet_zoo.data.crops import resize, short_side_size
+from resnet_zoo.data.transforms import CenterCrop
 from resnet_zoo.data.views import (
     PAPER_SCALES,
     View,
@@ -41,7 +42,7 @@ def data(tmp_path: Path) -> ImageFolder:
 @pytest.mark.parametrize("size", [(40, 51), (57, 40), (40, 40)])
 def test_ten_crops_are_those_of_torchvision(size: tuple[int, int]) -> None:
     image = torch.randint(0, 256, (3, *size), dtype=torch.uint8)
-    resized = resize_short_side(image, 32)
+    resized = resize(image, *short_side_size(*size, 32))
     assert resized.shape == functional.resize(image, 32, antialias=True).shape
     expected = {crop.numpy().tobytes() for crop in functional.ten_crop(resized, 28)}
     views = ten_crop_views(CenterCrop(28, 32))

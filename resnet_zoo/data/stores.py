@@ -1,0 +1,44 @@
+"""Where the bytes of images are kept: a file each, or whatever else can hand them out by position."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from resnet_zoo.data.decode import UnreadableImage
+from resnet_zoo.data.index import ImageIndex
+
+
+class ImageStore(Protocol):
+    """Hands out the images of a split one by one, as they are stored. Goes to worker processes pickled."""
+
+    def read(self, position: int) -> NDArray[np.uint8]:
+        """One image: its encoded bytes (n,), as a file would hold them, or its pixels (height, width, 3).
+
+        What is returned may be a view of a memory map, of which only this is asked: that torch takes it for writable
+        (a map opened copy-on-write, ``mode="c"``). Nobody writes to it.
+
+        Raises:
+            UnreadableImage: naming the image.
+        """
+
+
+class Files:
+    """A file for every image.
+
+    Args:
+        index: of the files.
+    """
+
+    def __init__(self, index: ImageIndex) -> None:
+        self._index = index
+
+    def read(self, position: int) -> NDArray[np.uint8]:
+        """The bytes of a file, (n,)."""
+        path = self._index.path(position)
+        try:
+            return np.fromfile(path, dtype=np.uint8)
+        except OSError as error:
+            raise UnreadableImage(path, error.strerror or str(error)) from error
