@@ -35,9 +35,11 @@ class Block(nn.Module):
 
     Attributes:
         out_channels: channels of the output.
+        drop_path: what a residual block passes its branch through before the addition; the identity by default.
     """
 
     out_channels: int
+    drop_path: nn.Module
 
 
 def preset(builder: NamedBuilder, module: str, name: str, summary: str = "", **fixed: object) -> NamedBuilder:

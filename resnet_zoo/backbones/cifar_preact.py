@@ -31,6 +31,7 @@ def preact_resnet_cifar(
     activation: Activation = "relu",
     norm: Norm = "batch",
     initialization: Initialization = "he",
+    drop_path: float = 0.0,
     in_channels: int = 3,
 ) -> PreactResNet:
     """Pre-activation ResNet of 6n + 2 layers, in basic blocks, for CIFAR (He et al. 2016, arXiv:1603.05027).
@@ -38,10 +39,11 @@ def preact_resnet_cifar(
     Args:
         depth: number of layers, 6n + 2: 8, 14, 20, 26, 32 and so on.
         width: channels of the first stage; 16 in the paper.
-        shortcut: A, B or C.
+        shortcut: A, B, C or D.
         activation: the nonlinearity before every convolution but the stem.
         norm: batch norm before each of them, or none.
         initialization: how the weights start.
+        drop_path: chance to leave out the last residual branch, linearly less before (Huang 2016, arXiv:1603.09382).
         in_channels: channels of the images.
 
     Raises:
@@ -63,6 +65,7 @@ def preact_resnet_cifar(
         activation=activation,
         norm=norm,
         initialization=initialization,
+        drop_path=drop_path,
     )
 
 
@@ -75,6 +78,7 @@ def preact_bottleneck_cifar(
     activation: Activation = "relu",
     norm: Norm = "batch",
     initialization: Initialization = "he",
+    drop_path: float = 0.0,
     in_channels: int = 3,
 ) -> PreactResNet:
     """Pre-activation ResNet of 9n + 2 layers, in bottleneck blocks, for CIFAR (He et al. 2016, arXiv:1603.05027).
@@ -82,10 +86,11 @@ def preact_bottleneck_cifar(
     Args:
         depth: number of layers, 9n + 2: 11, 20, 29, 38, 47 and so on.
         width: channels inside the first stage's blocks; 16 in the paper.
-        shortcut: A, B or C; B in the authors' code.
+        shortcut: A, B, C or D; B in the authors' code.
         activation: the nonlinearity before every convolution but the stem.
         norm: batch norm before each of them, or none.
         initialization: how the weights start.
+        drop_path: chance to leave out the last residual branch, linearly less before (Huang 2016, arXiv:1603.09382).
         in_channels: channels of the images.
 
     Raises:
@@ -107,6 +112,7 @@ def preact_bottleneck_cifar(
         activation=activation,
         norm=norm,
         initialization=initialization,
+        drop_path=drop_path,
     )
 
 

@@ -33,6 +33,7 @@ def resnet_cifar(
     norm: Norm = "batch",
     initialization: Initialization = "he",
     zero_init_residual: bool = False,
+    drop_path: float = 0.0,
     in_channels: int = 3,
 ) -> ResNet:
     """ResNet of 6n + 2 layers for CIFAR (He et al. 2015, arXiv:1512.03385, table 6).
@@ -40,11 +41,12 @@ def resnet_cifar(
     Args:
         depth: number of layers, 6n + 2: 8, 14, 20, 26, 32 and so on.
         width: channels of the first stage; 16 in the paper.
-        shortcut: A, B or C; A in the paper.
+        shortcut: A, B or C, A in the paper; D averages (ResNet-D).
         activation: the nonlinearity of every layer.
         norm: batch norm after every convolution, or none.
         initialization: how the weights start.
         zero_init_residual: start each block as its shortcut alone.
+        drop_path: chance to leave out the last residual branch, linearly less before (Huang 2016, arXiv:1603.09382).
         in_channels: channels of the images.
 
     Raises:
@@ -57,7 +59,12 @@ def resnet_cifar(
     )
     stem = conv_layer(in_channels, width, 3, activation=activation, norm=norm)
     return ResNet(
-        stem=stem, block=block, depths=stage_depths(depth), widths=widths, initialization=initialization
+        stem=stem,
+        block=block,
+        depths=stage_depths(depth),
+        widths=widths,
+        initialization=initialization,
+        drop_path=drop_path,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal, TypeVar
 
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from resnet_zoo.errors import InvalidValue
 Activation = Literal["relu", "tanh", "sigmoid"]
 Norm = Literal["batch", "none"]
 Initialization = Literal["he", "xavier", "lecun", "torch"]
+Stem = Literal["7x7", "deep"]
 
 Choice = TypeVar("Choice")
 
@@ -158,8 +160,30 @@ def initialize(net: nn.Module, initialization: Initialization) -> None:
                 nn.init.zeros_(module.bias)
 
 
-def imagenet_stem(in_channels: int, width: int, *, activation: Activation, norm: Norm) -> nn.Sequential:
-    """The start of the ImageNet nets of He et al. 2015, table 1: 7x7 at stride 2, then 3x3 max-pool at stride 2."""
-    stem = conv_layer(in_channels, width, 7, stride=2, activation=activation, norm=norm)
+def imagenet_stem(
+    in_channels: int, width: int, *, activation: Activation, norm: Norm, kind: Stem = "7x7"
+) -> nn.Sequential:
+    """The start of the ImageNet nets: convolutions at stride 2, then 3x3 max-pool at stride 2.
+
+    Args:
+        in_channels: channels of the images.
+        width: channels of the output.
+        activation: the nonlinearity.
+        norm: ``"batch"`` or ``"none"``.
+        kind: ``"7x7"``, one convolution (He et al. 2015, arXiv:1512.03385, table 1), or ``"deep"``, three of 3x3, the
+            first at stride 2, the first two of half the width (He et al. 2018, arXiv:1812.01187, figure 2b).
+    """
+    layer = partial(conv_layer, activation=activation, norm=norm)
+    makers: dict[str, Callable[[], nn.Sequential]] = {
+        "7x7": lambda: layer(in_channels, width, 7, stride=2),
+        "deep": lambda: nn.Sequential(
+            OrderedDict(
+                layer1=layer(in_channels, width // 2, 3, stride=2),
+                layer2=layer(width // 2, width // 2, 3),
+                layer3=layer(width // 2, width, 3),
+            )
+        ),
+    }
+    stem = choose("stem", kind, makers)()
     stem.add_module("pool", nn.MaxPool2d(kernel_size=3, stride=2, padding=1))
     return stem

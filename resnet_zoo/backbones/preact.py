@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from resnet_zoo.backbones.base import Backbone, Block
+from resnet_zoo.backbones.drop_path import add_drop_path
 from resnet_zoo.backbones.layers import (
     Activation,
     Initialization,
@@ -34,7 +35,7 @@ class PreactBasicBlock(Block):
         width: channels of the output.
         stride: 2 halves the resolution.
         first: whether this is the net's first block.
-        shortcut: option A, B or C; projections have no norm.
+        shortcut: option A, B, C or D; projections have no norm.
         activation: the nonlinearity.
         norm: ``"batch"`` or ``"none"``.
     """
@@ -59,6 +60,7 @@ class PreactBasicBlock(Block):
         self.norm2 = make_norm(norm, width)
         self.activation2 = make_activation(activation)
         self.conv2 = conv(width, width, 3, bias=bias)
+        self.drop_path = nn.Identity()
         self.shortcut = make_shortcut(
             shortcut, in_channels, width, stride, norm=norm, normalize_projection=False
         )
@@ -69,7 +71,7 @@ class PreactBasicBlock(Block):
     ) -> Float[Tensor, "batch {self.out_channels} out_height out_width"]:
         activated = self.activation1(self.norm1(x))
         out: Tensor = self.conv1(activated)
-        out = self.conv2(self.activation2(self.norm2(out)))
+        out = self.drop_path(self.conv2(self.activation2(self.norm2(out))))
         out += self.shortcut(activated if self.shortcut_is_activated else x)
         return out
 
@@ -82,7 +84,7 @@ class PreactBottleneckBlock(Block):
         width: channels inside; the output has ``expansion`` times as many.
         stride: of the first convolution; 2 halves the resolution.
         first: whether this is the net's first block.
-        shortcut: option A, B or C; projections have no norm.
+        shortcut: option A, B, C or D; projections have no norm.
         activation: the nonlinearity.
         norm: ``"batch"`` or ``"none"``.
     """
@@ -112,6 +114,7 @@ class PreactBottleneckBlock(Block):
         self.norm3 = make_norm(norm, width)
         self.activation3 = make_activation(activation)
         self.conv3 = conv(width, self.out_channels, 1, bias=bias)
+        self.drop_path = nn.Identity()
         self.shortcut = make_shortcut(
             shortcut, in_channels, self.out_channels, stride, norm=norm, normalize_projection=False
         )
@@ -123,7 +126,7 @@ class PreactBottleneckBlock(Block):
         activated = self.activation1(self.norm1(x))
         out: Tensor = self.conv1(activated)
         out = self.conv2(self.activation2(self.norm2(out)))
-        out = self.conv3(self.activation3(self.norm3(out)))
+        out = self.drop_path(self.conv3(self.activation3(self.norm3(out))))
         out += self.shortcut(activated if self.shortcut_is_activated else x)
         return out
 
@@ -139,6 +142,7 @@ class PreactResNet(Backbone):
         activation: the last nonlinearity.
         norm: the last norm.
         initialization: how the weights start.
+        drop_path: probability of leaving out the last block's residual branch, see ``drop_path.py``.
     """
 
     def __init__(
@@ -151,6 +155,7 @@ class PreactResNet(Backbone):
         activation: Activation = "relu",
         norm: Norm = "batch",
         initialization: Initialization = "he",
+        drop_path: float = 0.0,
     ) -> None:
         super().__init__()
         self.stem = stem
@@ -164,6 +169,7 @@ class PreactResNet(Backbone):
                 stage.append(added := block(channels, width, stride, first))
                 channels = added.out_channels
             self.stages.append(stage)
+        add_drop_path(self.stages, drop_path)
         self.norm = make_norm(norm, channels)
         self.activation = make_activation(activation)
         self.pool = nn.AdaptiveAvgPool2d(1)

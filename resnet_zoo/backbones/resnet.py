@@ -21,10 +21,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from resnet_zoo.backbones.base import Backbone, Block, preset
+from resnet_zoo.backbones.blur import BlurPlacement, BlurPool, halving_activation, halving_conv
+from resnet_zoo.backbones.drop_path import add_drop_path
 from resnet_zoo.backbones.layers import (
     Activation,
     Initialization,
     Norm,
+    Stem,
     check_positive,
     conv,
     imagenet_stem,
@@ -50,15 +53,19 @@ class BasicBlock(Block):
         activation: Activation = "relu",
         norm: Norm = "batch",
         zero_init_residual: bool = False,
+        blur_pool: BlurPlacement = "none",
     ) -> None:
         super().__init__()
         self.out_channels = width
-        self.conv1 = conv(in_channels, width, 3, stride=stride, bias=norm == "none")
+        self.conv1 = halving_conv(in_channels, width, 3, stride=stride, bias=norm == "none", blur=blur_pool)
         self.norm1 = make_norm(norm, width)
-        self.activation1 = make_activation(activation)
+        self.activation1 = halving_activation(activation, width, stride=stride, blur=blur_pool)
         self.conv2 = conv(width, width, 3, bias=norm == "none")
         self.norm2 = make_norm(norm, width)
-        self.shortcut = make_shortcut(shortcut, in_channels, width, stride, norm=norm)
+        self.drop_path = nn.Identity()
+        self.shortcut = make_shortcut(
+            shortcut, in_channels, width, stride, norm=norm, blurred=blur_pool != "none"
+        )
         self.activation2 = make_activation(activation)
         if zero_init_residual:
             zero_scale(self.norm2)
@@ -67,7 +74,7 @@ class BasicBlock(Block):
         self, x: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch {self.out_channels} out_height out_width"]:
         out = self.activation1(self.norm1(self.conv1(x)))
-        out = self.norm2(self.conv2(out))
+        out = self.drop_path(self.norm2(self.conv2(out)))
         out += self.shortcut(x)
         y: Tensor = self.activation2(out)
         return y
@@ -95,6 +102,7 @@ class ResNet(Backbone):
         depths: blocks in each stage.
         widths: width of each stage; every stage but the first halves the resolution.
         initialization: how the weights start.
+        drop_path: probability of leaving out the last block's residual branch, see ``drop_path.py``.
     """
 
     def __init__(
@@ -105,6 +113,7 @@ class ResNet(Backbone):
         depths: Sequence[int],
         widths: Sequence[int],
         initialization: Initialization = "he",
+        drop_path: float = 0.0,
     ) -> None:
         super().__init__()
         self.stem = stem
@@ -117,6 +126,7 @@ class ResNet(Backbone):
                 stage.append(added := block(channels, width, stride))
                 channels = added.out_channels
             self.stages.append(stage)
+        add_drop_path(self.stages, drop_path)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.num_features = channels
         initialize(self, initialization)
@@ -131,6 +141,25 @@ class ResNet(Backbone):
 WIDTHS = (64, 128, 256, 512)
 
 
+def residual_stem(
+    in_channels: int, *, kind: Stem, activation: Activation, norm: Norm, blur_pool: BlurPlacement
+) -> nn.Sequential:
+    """The stem of an ImageNet ResNet, its max-pool blurred where the convolutions are blurred after.
+
+    Args:
+        in_channels: channels of the images.
+        kind: ``"7x7"`` or ``"deep"``, see ``layers.imagenet_stem``.
+        activation: the nonlinearity.
+        norm: ``"batch"`` or ``"none"``.
+        blur_pool: where the blur goes, see ``blur.py``.
+    """
+    stem = imagenet_stem(in_channels, WIDTHS[0], activation=activation, norm=norm, kind=kind)
+    if blur_pool == "after":
+        dense = nn.MaxPool2d(kernel_size=3, stride=1, padding=1)
+        stem.pool = nn.Sequential(dense, BlurPool(WIDTHS[0], stride=2))
+    return stem
+
+
 def basic_resnet(
     *,
     depths: tuple[int, int, int, int],
@@ -139,25 +168,42 @@ def basic_resnet(
     norm: Norm = "batch",
     initialization: Initialization = "he",
     zero_init_residual: bool = False,
+    stem: Stem = "7x7",
+    blur_pool: BlurPlacement = "none",
+    drop_path: float = 0.0,
     in_channels: int = 3,
 ) -> ResNet:
     """ResNet of basic blocks for ImageNet (He et al. 2015, arXiv:1512.03385, table 1).
 
     Args:
         depths: blocks in each of the four stages.
-        shortcut: A, B or C; the paper's tables 2 and 3 compare them, B is what is usually meant.
+        shortcut: A, B or C as compared in the paper's tables 2 and 3, B is usually meant; D averages (ResNet-D).
         activation: the nonlinearity of every layer.
         norm: batch norm after every convolution, or none.
         initialization: how the weights start.
         zero_init_residual: start each block as its shortcut alone.
+        stem: one 7x7 convolution as in the paper, or the deep stem of three 3x3 (He et al. 2018, arXiv:1812.01187).
+        blur_pool: blur where the resolution halves, after or before the convolution (Zhang 2019, arXiv:1904.11486).
+        drop_path: chance to leave out the last residual branch, linearly less before (Huang 2016, arXiv:1603.09382).
         in_channels: channels of the images.
     """
     check_positive(in_channels=in_channels)
     block = partial(
-        BasicBlock, shortcut=shortcut, activation=activation, norm=norm, zero_init_residual=zero_init_residual
+        BasicBlock,
+        shortcut=shortcut,
+        activation=activation,
+        norm=norm,
+        zero_init_residual=zero_init_residual,
+        blur_pool=blur_pool,
     )
-    stem = imagenet_stem(in_channels, WIDTHS[0], activation=activation, norm=norm)
-    return ResNet(stem=stem, block=block, depths=depths, widths=WIDTHS, initialization=initialization)
+    return ResNet(
+        stem=residual_stem(in_channels, kind=stem, activation=activation, norm=norm, blur_pool=blur_pool),
+        block=block,
+        depths=depths,
+        widths=WIDTHS,
+        initialization=initialization,
+        drop_path=drop_path,
+    )
 
 
 resnet18 = register_backbone(preset(basic_resnet, __name__, "resnet18", depths=(2, 2, 2, 2)))

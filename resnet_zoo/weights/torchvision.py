@@ -27,7 +27,7 @@ COUNTERPARTS = (
     "vgg19_bn",
 )  # fmt: skip
 # Arguments that only say how weights start or how training drops units: the trained function is torchvision's.
-HARMLESS = ("initialization", "zero_init_residual", "dropout")
+HARMLESS = ("initialization", "zero_init_residual", "dropout", "drop_path")
 
 
 def from_torchvision(state_dict: Mapping[str, Tensor], model: nn.Module) -> None:

@@ -19,7 +19,7 @@ from resnet_zoo.backbones import golden
 
 def annotated_modules() -> Iterator[type[nn.Module]]:
     """The classes of the backbones whose ``forward`` says which shapes go in and come out."""
-    files = {*golden.SOURCES, "shortcuts", "highway", "preact"}
+    files = {*golden.SOURCES, "shortcuts", "highway", "preact", "blur", "drop_path"}
     for file in sorted(files):
         module = importlib.import_module(f"resnet_zoo.backbones.{file}")
         for _, value in inspect.getmembers(module, inspect.isclass):

@@ -62,8 +62,8 @@ def test_options(option: str, same_shape: type, other_shape: type) -> None:
 
 
 def test_an_unknown_option_lists_the_known() -> None:
-    with pytest.raises(InvalidValue, match=r"shortcut='D' is not known\. Choose one of 'A', 'B', 'C'"):
-        create_backbone("resnet20_cifar", shortcut="D")
+    with pytest.raises(InvalidValue, match=r"shortcut='E' is not known\. Choose one of 'A', 'B', 'C', 'D'"):
+        create_backbone("resnet20_cifar", shortcut="E")
     with pytest.raises(
         InvalidValue, match=r"stride_placement='first' is not known\. Choose one of '3x3', '1x1'"
     ):

@@ -33,7 +33,7 @@ def test_the_table_reads_like_the_paper_s(capsys: pytest.CaptureFixture[str]) ->
     assert parts["head"].startswith("1000 1000-d fc")
     assert parts["total"] == "25,557,032 4,089,184,256"
     assert any("arXiv:1512.03385" in line for line in lines)
-    assert any("--shortcut" in line and "'A' | 'B' | 'C' (default: 'B')" in line for line in lines)
+    assert any("--shortcut" in line and "'A' | 'B' | 'C' | 'D' (default: 'B')" in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_options_and_arguments_of_the_builder(capsys: pytest.CaptureFixture[str]
     [
         ("resnet5O", "Did you mean 'resnet50'"),
         (
-            "resnet50 --shortcut D",
-            "backbone 'resnet50': shortcut=D is not allowed. Accepted: 'A' | 'B' | 'C'.",
+            "resnet50 --shortcut E",
+            "backbone 'resnet50': shortcut=E is not allowed. Accepted: 'A' | 'B' | 'C' | 'D'.",
         ),
         ("resnet50 --shortcat C", "backbone 'resnet50' has no argument 'shortcat'. Did you mean 'shortcut'?"),
         ("resnet50 --zero_init_residual 3", "zero_init_residual=3 is not allowed. Accepted: bool."),

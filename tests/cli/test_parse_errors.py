@@ -37,7 +37,7 @@ def _refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ),
         (
             "model:\n  backbone:\n    class_path: resnet20_cifar\n    init_args:\n      shortcut: Q\ndata: Digits\n",
-            "mine.yaml:5: 'model.backbone.shortcut' cannot be 'Q'. Allowed: one of 'A', 'B', 'C'.",
+            "mine.yaml:5: 'model.backbone.shortcut' cannot be 'Q'. Allowed: one of 'A', 'B', 'C', 'D'.",
         ),
         (
             f"trainer:\n  callbacks:\n  - class_path: lightning.pytorch.callbacks.Timer\n    init_args: {{durtion: 1}}\n{MINIMAL}",
@@ -58,7 +58,7 @@ def test_a_mistake_in_a_file_names_the_line(
     [
         ("--trainer.max_epoch 1", "command line: unknown key '--trainer.max_epoch'. Did you mean 'trainer.max_epochs'?"),
         ("--model.backbone resnet5O", "no backbone named 'resnet5O'. Did you mean 'resnet50'? See 'resnet-zoo list'"),
-        ("--model.backbone.shortcut Z", "command line: 'model.backbone.shortcut' cannot be 'Z'. Allowed: one of 'A', 'B', 'C'."),
+        ("--model.backbone.shortcut Z", "command line: 'model.backbone.shortcut' cannot be 'Z'. Allowed: one of 'A', 'B', 'C', 'D'."),
         ("--data.val_siz 3", "command line: unknown key '--data.val_siz'. Did you mean 'val_size'? Digits accepts:"),
         ("--model.optimizer.lr fast", "command line: 'model.optimizer.lr' cannot be 'fast'. Allowed: float."),
         ("--logger wandbb", "command line: 'logger' cannot be 'wandbb'. Allowed: one of 'wandb', 'tensorboard', 'none'."),
