@@ -38,39 +38,67 @@ def check_launch(launch: Launch, arguments: Arguments) -> None:
     Raises:
         InvalidValue: the message names the variable or option.
     """
-    devices, nodes = _count(arguments.get("trainer.devices")), _count(arguments.get("trainer.num_nodes"))
+    nodes = arguments.get("trainer.num_nodes")
     if launch.launcher == "slurm":
         if "SLURM_STEP_ID" not in os.environ:
             raise InvalidValue(
                 f"SLURM_NTASKS={launch.world_size}, but this process was not started by srun, so that the others never "
                 "come. Start the command with srun, or ask for one task (--ntasks=1)."
             )
-        num_nodes = int(os.environ.get("SLURM_NNODES", "1"))
+        num_nodes = _nodes_of_slurm()
         if launch.world_size % num_nodes:
             raise InvalidValue(
                 f"SLURM_NTASKS={launch.world_size} tasks do not divide over SLURM_NNODES={num_nodes} nodes. Use "
                 "--ntasks-per-node with the number of devices of a node."
             )
-        started = f"SLURM_NTASKS={launch.world_size} over SLURM_NNODES={num_nodes}"
+    elif launch.launcher != "torchrun":
+        wanted = _count(nodes)
+        if wanted is not None and wanted > 1 and launch.launcher == "none" and "NODE_RANK" not in os.environ:
+            raise InvalidValue(_single(wanted))
+        return
+    _check_counts(launch, arguments.get("trainer.devices"), nodes)
+
+
+def follow_launcher(launch: Launch, trainer: Any) -> None:
+    """Compare the parsed trainer settings with what was started, in whatever form they came, and complete them.
+
+    Args:
+        launch: torchrun or SLURM started several processes.
+        trainer: the parsed settings; ``devices`` is set to the processes of a node where it fixes no number, which on
+            a CPU would otherwise mean one.
+
+    Raises:
+        InvalidValue: as ``check_launch``.
+    """
+    _check_counts(launch, trainer.devices, trainer.num_nodes)
+    if _count(trainer.devices) is None:
+        trainer.devices = launch.local_world_size
+
+
+def _check_counts(launch: Launch, devices: Any, num_nodes: Any) -> None:
+    if launch.launcher == "slurm":
+        nodes_started = _nodes_of_slurm()
+        started = f"SLURM_NTASKS={launch.world_size} over SLURM_NNODES={nodes_started}"
         options = ("--ntasks-per-node", "--nodes")
-    elif launch.launcher == "torchrun":
-        num_nodes = launch.world_size // launch.local_world_size
+    else:
+        nodes_started = launch.world_size // launch.local_world_size
         started = f"WORLD_SIZE={launch.world_size}, LOCAL_WORLD_SIZE={launch.local_world_size}"
         options = ("--nproc-per-node", "--nnodes")
-    else:
-        if nodes is not None and nodes > 1 and launch.launcher == "none" and "NODE_RANK" not in os.environ:
-            raise InvalidValue(_single(nodes))
-        return
+    devices, num_nodes = _count(devices), _count(num_nodes)
     if devices is not None and devices != launch.local_world_size:
         raise InvalidValue(
             f"trainer.devices={devices}, but {launch.launcher} started {launch.local_world_size} processes a node "
             f"({started}). Use {options[0]}={devices}, or leave trainer.devices out: it follows the launcher."
         )
-    if nodes is not None and nodes != num_nodes:
+    if num_nodes is not None and num_nodes != nodes_started:
         raise InvalidValue(
-            f"trainer.num_nodes={nodes}, but {launch.launcher} started on {num_nodes} ({started}). Use "
-            f"{options[1]}={nodes}, or leave trainer.num_nodes out: it follows the launcher."
+            f"trainer.num_nodes={num_nodes}, but {launch.launcher} started on {nodes_started} ({started}). Use "
+            f"{options[1]}={num_nodes}, or leave trainer.num_nodes out: it follows the launcher."
         )
+
+
+def _nodes_of_slurm() -> int:
+    return int(os.environ.get("SLURM_NNODES", "1"))
 
 
 def _count(value: Any) -> int | None:

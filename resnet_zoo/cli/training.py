@@ -24,7 +24,7 @@ from resnet_zoo.cli.run_end import run_to_its_end
 from resnet_zoo.cli.run_setup import given_checkpoint, newest_checkpoint, open_run_directory, start_run
 from resnet_zoo.cli.summary import print_fit_table, print_result
 from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI
-from resnet_zoo.errors import InvalidValue
+from resnet_zoo.errors import InvalidValue, SaidElsewhere
 from resnet_zoo.loggers import close_loggers
 from resnet_zoo.runs import EvaluationResult, RunDirectory
 
@@ -49,7 +49,12 @@ def main(argv: list[str], more_callbacks: Sequence[Callback] = ()) -> int:
     if command != "fit" and not arguments.config_names:
         arguments = _with_the_run_s_config(arguments, words)
     rank_timeout = float(arguments.get("rank_timeout") or RANK_TIMEOUT)
-    check_launch(launch, arguments)
+    try:
+        check_launch(launch, arguments)
+    except InvalidValue as mistake:
+        if launch.rank % launch.local_world_size:  # no other process can be asked yet
+            raise SaidElsewhere("the first process of the node says it") from mistake
+        raise
     connect(launch, str(arguments.get("trainer.accelerator") or "auto"), rank_timeout)
     return tell_failures(
         launch, rank_timeout, lambda: _run(command, words, arguments, launch, more_callbacks)

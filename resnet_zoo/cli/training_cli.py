@@ -33,6 +33,7 @@ from resnet_zoo.cli.descriptions import DESCRIPTIONS, OWNED_TRAINER_KEYS
 from resnet_zoo.cli.launch import LAUNCHER_KEYS, Launch, trainer_defaults
 from resnet_zoo.cli.names import short_names
 from resnet_zoo.cli.parse_errors import explain
+from resnet_zoo.cli.preflight import follow_launcher
 from resnet_zoo.cli.run_options import add_run_options
 from resnet_zoo.data import ImageDataModule
 from resnet_zoo.errors import InvalidValue, UserMistake
@@ -133,6 +134,8 @@ class TrainingCLI(LightningCLI):
         for key, advice in OWNED_TRAINER_KEYS.items():
             if self._was_set(f"trainer.{key}"):
                 raise InvalidValue(f"{self.where(f'trainer.{key}')}: 'trainer.{key}' cannot be set. {advice}")
+        if self.launch.external:
+            follow_launcher(self.launch, self.config.trainer)
 
     def _was_set(self, key: str) -> bool:
         """Whether a config or the command line sets a key of the trainer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import platform
 import time
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ import pytest
 from resnet_zoo.cli import preflight
 from resnet_zoo.cli.arguments import Arguments
 from resnet_zoo.cli.launch import Launch
-from resnet_zoo.cli.preflight import check_agreement, check_launch, check_room, together
+from resnet_zoo.cli.main import main
+from resnet_zoo.cli.preflight import check_agreement, check_launch, check_room, follow_launcher, together
 from resnet_zoo.cli.rank_failures import is_loss_of_another_rank
 from resnet_zoo.cli.rendezvous import connect
 from resnet_zoo.errors import InvalidValue, SaidElsewhere
+from tests.ranks import run_on_ranks
 
 TORCHRUN = Launch("torchrun", 0, 4, 2)
 SLURM = Launch("slurm", 0, 4, 2)
@@ -51,6 +54,43 @@ def test_what_was_started_must_be_what_was_asked_for(
         check_launch(launch, given(**trainer))
     check_launch(launch, given())
     check_launch(launch, given(devices="auto"))
+
+
+@pytest.mark.parametrize("devices", [1, "1", [0]])
+def test_a_number_of_devices_is_compared_in_whatever_form_it_comes(devices: Any) -> None:
+    with pytest.raises(
+        InvalidValue, match=r"trainer.devices=1, but torchrun started 2 .*WORLD_SIZE=4, LOCAL_WORLD_SIZE=2"
+    ):
+        follow_launcher(TORCHRUN, Namespace(devices=devices, num_nodes=2))
+
+
+@pytest.mark.parametrize("devices", ["auto", -1, "-1"])
+def test_devices_without_a_number_are_those_that_were_started(devices: Any) -> None:
+    trainer = Namespace(devices=devices, num_nodes=2)
+    follow_launcher(TORCHRUN, trainer)
+    assert trainer.devices == 2
+
+
+@pytest.mark.parametrize("words", [["--config", "{folder}/one.yaml"], ["--trainer", "{devices: 1}"]])
+def test_one_device_for_two_ranks_ends_both_with_one_sentence(
+    words: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one.yaml").write_text("trainer: {devices: 1}\n")
+    given = [
+        "fit",
+        "--config",
+        "quickstart",
+        "--trainer.accelerator",
+        "cpu",
+        "--run_dir",
+        str(tmp_path / "run"),
+    ]
+    given += [word.replace("{folder}", str(tmp_path)) for word in words]
+    assert run_on_ranks(2, main, given) == [2, 2]
+    shown = capfd.readouterr().err
+    assert shown.count("trainer.devices=1, but torchrun started 2 processes a node (WORLD_SIZE=2") == 1
+    assert "Traceback" not in shown
+    assert not (tmp_path / "run").exists()
 
 
 def test_one_process_where_the_config_has_nodes_names_slurms_variable(
