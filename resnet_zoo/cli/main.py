@@ -50,6 +50,7 @@ COMMANDS: dict[str, Command] = {
     "list": Command("resnet_zoo.cli.list", "every backbone with its size, source and paper"),
     "describe": Command("resnet_zoo.cli.describe", "one backbone's layers, parameters and multiply-adds"),
     "explain": Command("resnet_zoo.cli.explain", "what a run would do, before it does it"),
+    "data": Command("resnet_zoo.cli.data", "look after data sets: find what is wrong with one"),
     "report": Command("resnet_zoo.cli.report", "curves and tables of runs as one HTML file, with figures"),
     "export": Command("resnet_zoo.cli.export", "a checkpoint's model as a file for other software, checked"),
     "analyze": Command("resnet_zoo.cli.analyze", "responses, gradients or gates of a checkpoint's model"),

@@ -1,7 +1,8 @@
 """From an image file to pixels: always uint8 RGB, whatever the file holds.
 
-JPEG and PNG go through torchvision's decoders, everything else (and what those refuse) through Pillow. The
-content decides, not the file's name: ImageNet has a PNG in a ``.JPEG`` name. Greyscale is repeated, CMYK
+JPEG goes through torchvision's decoder, everything else (and what that refuses) through Pillow. Not PNG: torchvision's
+decoder ends the process (SIGSEGV, seen with 0.29) on files whose damage libpng notices. The content decides, not the
+file's name: ImageNet has a PNG in a ``.JPEG`` name. Greyscale is repeated, CMYK
 converted, 16 bits cut to their upper 8, transparency dropped, the first frame of an animation taken. EXIF
 rotation is not applied, as is ImageNet's practice.
 """
@@ -23,8 +24,8 @@ from resnet_zoo.data.crops import Crop
 from resnet_zoo.errors import UserMistake
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-_OPERATORS = {b"\xff\xd8\xff": "decode_jpeg", b"\x89PNG\r\n\x1a\n": "decode_png"}  # by the file's first bytes
 Encoded = np.ndarray[tuple[int], np.dtype[np.uint8]]
+_OPERATORS = {b"\xff\xd8\xff": "decode_jpeg"}  # by the file's first bytes
 _RGB = torchvision.io.ImageReadMode.RGB.value
 
 
@@ -121,7 +122,7 @@ def _decode(content: Encoded) -> Tensor:
         except RuntimeError:
             pass  # Pillow reads some files that torchvision refuses, and says better what is wrong with others
         else:
-            return _upper_byte(image) if image.dtype == torch.uint16 else image
+            return image
     return _decode_with_pillow(content.tobytes())
 
 
