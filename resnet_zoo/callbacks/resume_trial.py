@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,9 +54,33 @@ class KillAt(Checkpoint):
     ) -> None:
         """Die after the update."""
         if self.during == "training" and trainer.global_step >= self.step:
-            os.kill(os.getpid(), signal.SIGKILL)
+            _die(trainer)
 
     def on_validation_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
         """Die after the first batch of the validation."""
         if self.during == "validation" and trainer.global_step >= self.step:
-            os.kill(os.getpid(), signal.SIGKILL)
+            _die(trainer)
+
+
+def _die(trainer: Trainer) -> None:
+    if trainer.global_rank:  # rank 0 must get here before it misses anybody, or it would end by an error
+        time.sleep(1.0)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class EndAfterEpoch(Callback):
+    """Ends a training early, between two epochs, with everything that its end brings.
+
+    The config stays as it is, and with it a schedule that counts on all epochs.
+
+    Args:
+        epochs: how many are trained.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Tell the trainer to stop."""
+        if trainer.current_epoch + 1 >= self.epochs:
+            trainer.should_stop = True

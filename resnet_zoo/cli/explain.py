@@ -96,7 +96,7 @@ def _plan_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
     yield "# batches and updates"
     per_rank = data.global_batch_size // (ranks * accumulate)
     yield f"global batch {data.global_batch_size} = {per_rank} images x {ranks} ranks x {accumulate} accumulated"
-    position = _end(cli, data.num_updates_per_epoch())
+    position = length_of_training(cli, data.num_updates_per_epoch())
     in_all = f"{position.total_steps:,} in all ({position.total_epochs:.1f} epochs)"
     yield f"{position.steps_per_epoch:,} updates an epoch, {in_all}"
     rate, sentence = model.scaled_rate(configured_rate(model), data.global_batch_size)
@@ -111,7 +111,12 @@ def _plan_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
         yield f"{epoch:>5}  {rate * schedule.factor(at):.6g}"
 
 
-def _end(cli: TrainingCLI, steps_per_epoch: int) -> Position:
+def length_of_training(cli: TrainingCLI, steps_per_epoch: int) -> Position:
+    """The start of a training of so many updates an epoch, with its length as the config limits it.
+
+    Raises:
+        InvalidValue: nothing limits it.
+    """
     trainer = cli.config.trainer
     limits = [trainer.max_steps] if trainer.max_steps is not None and trainer.max_steps >= 0 else []
     max_epochs = trainer.max_epochs

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import NamedTuple
 
@@ -51,6 +51,9 @@ COMMANDS: dict[str, Command] = {
     "describe": Command("resnet_zoo.cli.describe", "one backbone's layers, parameters and multiply-adds"),
     "explain": Command("resnet_zoo.cli.explain", "what a run would do, before it does it"),
     "data": Command("resnet_zoo.cli.data", "look after data sets: find what is wrong with one"),
+    "verify-resume": Command(
+        "resnet_zoo.cli.verify_resume", "whether a config, killed and resumed, trains as if never stopped"
+    ),
     "report": Command("resnet_zoo.cli.report", "curves and tables of runs as one HTML file, with figures"),
     "export": Command("resnet_zoo.cli.export", "a checkpoint's model as a file for other software, checked"),
     "analyze": Command("resnet_zoo.cli.analyze", "responses, gradients or gates of a checkpoint's model"),
@@ -64,11 +67,12 @@ COMMANDS: dict[str, Command] = {
 }
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, run: Callable[[list[str]], int] | None = None) -> int:
     """Run one command.
 
     Args:
         argv: the words after the program's name; by default those of this process.
+        run: what to do with them, for a program that prepares a command in its own way; by default the command.
 
     Returns:
         the exit code: 0, the command's own, 2 for a user's mistake, 130 after Ctrl-C, 85 for a training to start again.
@@ -83,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.excepthook = print_traceback
     try:
         with _ready_to_be_stopped(words):
-            code = _run(words)
+            code = (run or _run)(words)
         sys.stdout.flush()
         return code
     except UserMistake as mistake:

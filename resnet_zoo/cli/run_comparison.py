@@ -17,7 +17,14 @@ from resnet_zoo.runs import RunDirectory
 
 _OF_THE_CLOCK = ("speed/",)
 _SCORES = ("split", "top1", "top5", "loss", "correct1", "correct5", "evaluated", "expected", "duplicates")
-_STATES = ("state_dict", "optimizer_states")
+_STATES = {"state_dict": "weights", "optimizer_states": "optimizer", "callbacks": "callbacks"}
+# The first two describe the run; loops count how often it was started, and what they mean for the training is in the
+# order of the samples.
+_NOT_COMPARED = {"run", "pytorch-lightning_version", "loops"}
+
+
+Leaves = dict[str, Any]
+"""Tensors and plain values by where they stand in what was saved."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +52,7 @@ def compare_runs(
         second: another one.
         samples: the folders of their ``SampleOrder`` records, if there are some.
     """
-    states = [read_checkpoint(run.checkpoints / "last.ckpt") for run in (first, second)]
-    findings = [
-        _compare_state(name, states[0][name], states[1][name]) for name in _STATES if name in states[0]
-    ]
+    findings = _compare_checkpoints(first, second)
     findings.append(_compare_rows(_rows(first), _rows(second)))
     if any(run.result(split).exists() for run in (first, second) for split in ("val", "test")):
         findings.append(_compare_results(first, second))
@@ -57,23 +61,46 @@ def compare_runs(
     return findings
 
 
-def _compare_state(name: str, first: Any, second: Any) -> Finding:
-    what = {"state_dict": "weights", "optimizer_states": "optimizer"}[name]
-    leaves, others = dict(_leaves(first)), dict(_leaves(second))
+def _compare_checkpoints(first: RunDirectory, second: RunDirectory) -> list[Finding]:
+    whats = [*_STATES.values(), "other state"]
+    parts: list[dict[str, Leaves]] = []
+    for run in (first, second):
+        parts.append({what: {} for what in whats})
+        for key, value in read_checkpoint(run.checkpoints / "last.ckpt").items():
+            if key not in _NOT_COMPARED:
+                what = _STATES.get(key, "other state")
+                leaves = dict(_leaves(value, "" if key in _STATES else key))
+                parts[-1][what] |= {path: _without_folder(leaf, run) for path, leaf in leaves.items()}
+    return [_compare_state(what, *(part[what] for part in parts)) for what in whats if parts[0][what]]
+
+
+def _without_folder(leaf: Any, run: RunDirectory) -> Any:
+    """A callback may remember where its files are, which is another place in each run."""
+    return leaf.replace(str(run.path), "RUN") if isinstance(leaf, str) else leaf
+
+
+def _compare_state(what: str, leaves: Leaves, others: Leaves) -> Finding:
     if leaves.keys() != others.keys():
         return Finding(what, False, f"other keys: {sorted(leaves.keys() ^ others.keys())[:3]}")
     different = [key for key in leaves if not _same(leaves[key], others[key])]
     if not different:
         tensors = [leaf for leaf in leaves.values() if isinstance(leaf, Tensor)]
-        return Finding(what, True, f"{len(tensors):,} tensors, {sum(t.numel() for t in tensors):,} numbers")
+        numbers = sum(tensor.numel() for tensor in tensors)
+        amount = f"{len(tensors):,} tensors, {numbers:,} numbers" if tensors else f"{len(leaves):,} values"
+        return Finding(what, True, amount)
     key = different[0]
     one, other = leaves[key], others[key]
-    how = (
-        f"{float((one.double() - other.double()).abs().max()):.3g}"
-        if isinstance(one, Tensor)
-        else f"{one}, {other}"
+    return Finding(
+        what, False, f"{len(different)} of {len(leaves)} differ, first {key}: {_difference(one, other)}"
     )
-    return Finding(what, False, f"{len(different)} of {len(leaves)} differ, first {key} by {how}")
+
+
+def _difference(one: Any, other: Any) -> str:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        if one.shape != other.shape:
+            return f"shapes {tuple(one.shape)}, {tuple(other.shape)}"
+        return f"by up to {float((one.double() - other.double()).abs().max()):.3g}"
+    return f"{one}, {other}"
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -152,6 +179,7 @@ def _compare_samples(first: Path, second: Path) -> Finding:
             if order[key] != other.get(rank, {}).get(key)
         ]
         return Finding("samples", False, f"first difference at {places[0] if places else 'the end'}")
+    ranks = "one rank" if len(one) == 1 else f"{len(one)} ranks"
     updates = len({key[0] for key in one.get(0, {})})
     images = sum(index >= 0 for order in one.values() for indices in order.values() for index in indices)
-    return Finding("samples", True, f"{images:,} images in {updates:,} updates on {len(one)} ranks")
+    return Finding("samples", True, f"{images:,} images in {updates:,} updates on {ranks}")

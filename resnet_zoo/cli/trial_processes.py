@@ -1,0 +1,65 @@
+"""Processes of a trial: each training with all that it starts, ended together. Standard library only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+CHILD = "resnet_zoo.cli.resume_trial_child"
+
+Run = Callable[[list[str], Path], int]
+"""Runs one training of a trial with these words, writes what it prints to that file, and returns its exit code, which
+is negative if a signal ended it."""
+
+
+def run_in_own_session(words: list[str], log: Path) -> int:
+    """Run one training of a trial and wait for it; what it prints goes to a file.
+
+    Its ranks and loader processes are in its session. They are killed once it is over, however that came about: a rank
+    whose neighbour died would wait for it, and a terminal's Ctrl-C does not reach them.
+
+    Args:
+        words: for ``resume_trial_child``.
+        log: is appended to.
+
+    Returns:
+        its exit code; that of a signal is negative.
+    """
+    command = [sys.executable, "-m", CHILD, *words]
+    with log.open("ab") as file, _terminated_by_exception():
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            return process.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextlib.contextmanager
+def _terminated_by_exception() -> Iterator[None]:
+    """SIGTERM and SIGHUP unwind the stack, so that nothing is left behind; elsewhere than in the first thread they
+    cannot be caught.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

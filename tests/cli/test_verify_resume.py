@@ -1,0 +1,259 @@
+"""The command that proves resuming for a config: it finds what is exact exact, and what is not not, with the reason."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from resnet_zoo.cli import trial_processes, verify_resume
+from resnet_zoo.cli.main import main
+from resnet_zoo.cli.resume_trial_child import train
+from resnet_zoo.cli.trial_plan import chosen_checkpoint, chosen_kill
+from resnet_zoo.errors import InvalidValue, UserMistake
+from tests.ranks import run_on_ranks
+
+# 5 updates an epoch, the last one shorter.
+CONFIG = """
+trainer: {max_epochs: 4, accelerator: cpu, enable_progress_bar: false, log_every_n_steps: 2}
+model:
+  backbone: {class_path: tests.small_nets.convolutional, init_args: {dropout: 0.3}}
+  optimizer: {class_path: torch.optim.SGD, init_args: {lr: 0.02, momentum: 0.9}}
+  lr_schedule: {class_path: OneCycleSchedule}
+data:
+  class_path: Synthetic
+  init_args: {image_size: 8, num_train: 58, num_val: 21, num_test: 9, num_distinct: 58, global_batch_size: 12}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> list[str]:
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    return ["--config", str(tmp_path / "config.yaml")]
+
+
+def forked(words: list[str], log: Path) -> int:
+    """Train in a fork of this process, which has imported everything already."""
+    log.touch()
+    dies = any(word.startswith("--kill-at") for word in words)
+    code: int = run_on_ranks(1, train, words, expects_death=dies)[0]
+    return code
+
+
+def test_an_exact_config_is_found_exact(
+    config: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verify_resume.main([*config, f"--out={tmp_path / 'trial'}"], forked) == 0
+    shown = capsys.readouterr().out
+    assert "killed after update 8; its newest checkpoint is of update 7" in shown
+    assert "trains 15 of 20 updates, 3 of 4 epochs" in shown
+    same = [line.split()[1] for line in shown.splitlines() if line.startswith("same ")]
+    assert {"weights", "optimizer", "callbacks", "metrics", "results", "samples"} <= set(same)
+    assert shown.splitlines()[-1] == (
+        "Identical: the training that was killed after update 8 and resumed from update 7 is to the last bit the one "
+        "that was never stopped."
+    )
+    assert (tmp_path / "trial/uninterrupted/test.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("net", "reason"),
+    [
+        (
+            "gaining_confidence",
+            "cause      backbone.calls is 7 after update 7 and 0 after resuming from there",
+        ),
+        ("flipping_a_coin", "cause      Python's random generator is drawn from in training"),
+        pytest.param(
+            "asking_the_system", "this config does not repeat itself, resumed or not", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_what_cannot_be_resumed_is_found_and_named(
+    net: str, reason: str, config: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*config, f"--out={tmp_path / 'trial'}", f"--model.backbone=tests.forgetful_nets.{net}"]
+    assert verify_resume.main(words, forked) == 1
+    shown = capsys.readouterr().out
+    assert "DIFFERENT  weights" in shown
+    assert "same       samples" in shown
+    assert reason in shown
+    assert "NOT identical: the training that was killed after update 8" in shown
+
+
+def test_a_temporary_folder_goes_if_all_is_well_and_stays_if_not(
+    config: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(verify_resume.tempfile, "tempdir", str(place))
+    words = [*config, "--trainer.max_epochs=2", "--kill-at=3"]
+    assert verify_resume.main(words, forked) == 0
+    assert list(place.iterdir()) == []
+
+    def failing(words: list[str], log: Path) -> int:
+        log.write_text("the disk is on fire\n")
+        return 1
+
+    assert verify_resume.main(words, failing) == 1
+    captured = capsys.readouterr()
+    (kept,) = place.iterdir()
+    assert f"both runs, their logs and notes are in '{kept}'" in captured.out
+    assert "the disk is on fire\nthe uninterrupted training failed: exit code 1" in captured.err
+
+
+def test_a_training_that_is_not_killed_is_no_proof(
+    config: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def untouched(words: list[str], log: Path) -> int:
+        log.touch()
+        return 0
+
+    assert verify_resume.main([*config, f"--out={tmp_path / 'trial'}"], untouched) == 1
+    assert "the interrupted training failed: it ended by itself, before update 8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--kill-at", "0"], "'0' is not a whole number of at least 1"),
+        (["--kill-at", "21"], "--kill-at 21: this training has 20 updates, 5 an epoch. Use 1 to 20."),
+        (["--resume", "auto"], "verify-resume does not take 'resume': it resumes by itself"),
+        (["--run_dir", "runs/mine"], "verify-resume does not take 'run_dir'"),
+        (["--trainer.fast_dev_run", "true"], "it needs checkpoints"),
+        (["--devices", "5"], "does not divide over 5 ranks"),
+        (["--trainer.max_epoch", "3"], "Did you mean 'trainer.max_epochs'?"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_trained(
+    words: list[str], message: str, config: list[str], tmp_path: Path
+) -> None:
+    def never(words: list[str], log: Path) -> int:
+        raise AssertionError("nothing is to be trained")
+
+    with pytest.raises(UserMistake) as caught:
+        verify_resume.main([*config, *words, f"--out={tmp_path / 'trial'}"], never)
+    assert message in str(caught.value)
+    assert not (tmp_path / "trial").exists()
+
+
+def test_a_folder_with_something_in_it_is_refused(config: list[str], tmp_path: Path) -> None:
+    with pytest.raises(InvalidValue, match="is not an empty folder"):
+        verify_resume.main([*config, f"--out={tmp_path}"], forked)
+
+
+def test_a_long_training_is_cut_unless_it_is_asked_for(
+    config: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[list[str]] = []
+
+    def noting(words: list[str], log: Path) -> int:
+        log.touch()
+        seen.append(words)
+        return 1
+
+    long = [
+        *config,
+        "--data.num_train=12000",
+        "--trainer.max_epochs=90",
+        "--trainer.accumulate_grad_batches=2",
+    ]
+    for number, more in enumerate(
+        [[], ["--whole"], ["--trainer.limit_train_batches=300"], ["--kill-at=100"]]
+    ):
+        verify_resume.main([*long, *more, f"--out={tmp_path / str(number)}"], noting)
+    shown = capsys.readouterr().out
+    assert "trains 180 of 5,400 updates, 3 of 90 epochs (--whole trains all)" in shown
+    assert "trains 90,000 of 90,000 updates, 90 of 90 epochs (all of it)" in shown
+    assert "trains 450 of 13,500 updates" in shown
+    assert "is killed after update 100 (update 100 of 120 in epoch 1)" in shown
+    limits = [[word for word in words if "limit_train" in word] for words in seen]
+    assert limits == [
+        ["--trainer.limit_train_batches=120"], [], ["--trainer.limit_train_batches=300"],
+        ["--trainer.limit_train_batches=240"],
+    ]  # fmt: skip
+    assert [any(word.startswith("--epochs") for word in words) for words in seen] == [True, False, True, True]
+
+
+@pytest.mark.parametrize("per_epoch", [1, 2, 3, 4, 7, 20, 60, 5005])
+@pytest.mark.parametrize("epochs", [1, 2, 3, 90])
+def test_the_kill_is_in_mid_epoch_some_updates_after_a_checkpoint(per_epoch: int, epochs: int) -> None:
+    kill = chosen_kill(per_epoch, per_epoch * epochs)
+    start = (kill - 1) // per_epoch * per_epoch
+    assert start == (per_epoch if epochs > 1 else 0)
+    assert start < kill <= start + per_epoch
+    every = chosen_checkpoint(per_epoch, kill)
+    assert (every is None) == (per_epoch == 1 or (per_epoch, epochs) == (2, 1))
+    if every is not None:
+        assert start < kill // every * every < kill
+        assert start + per_epoch > kill or per_epoch <= 3
+
+
+@pytest.mark.parametrize("every", [1, 3, 7])
+def test_a_checkpoint_interval_that_was_given_is_kept(every: int) -> None:
+    kill = chosen_kill(20, 100, every)
+    assert 20 < kill <= 40
+    assert every == 1 or (kill % every and kill // every * every > 20)
+
+
+CHILD = """
+import subprocess, sys
+print(subprocess.Popen(["sleep", "1000"]).pid, flush=True)
+{then}
+"""
+
+
+def _alive(process: int) -> bool:
+    try:
+        return "sleep" in Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("end", ["by itself", "Ctrl-C"])
+def test_nothing_that_a_training_started_outlives_it(
+    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    then = "sys.exit(3)" if end == "by itself" else "import time; time.sleep(1000)"
+    (tmp_path / "a_child_of_a_trial.py").write_text(CHILD.format(then=then))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(trial_processes, "CHILD", "a_child_of_a_trial")
+    log = tmp_path / "log"
+    if end == "by itself":
+        assert trial_processes.run_in_own_session([], log) == 3
+    else:
+        program = (
+            "from resnet_zoo.cli import trial_processes as t; from pathlib import Path\n"
+            f"t.CHILD = 'a_child_of_a_trial'; t.run_in_own_session([], Path({str(log)!r}))"
+        )
+        process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 30
+        while not (log.exists() and log.read_text().strip()) and time.monotonic() < until:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30)
+    grandchild = int(log.read_text())
+    until = time.monotonic() + 5
+    while _alive(grandchild) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _alive(grandchild)
+
+
+@pytest.mark.slow
+def test_two_ranks_that_lightning_starts(config: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify-resume", *config, "--devices", "2"]) == 0
+    assert "on 2 ranks" in capsys.readouterr().out
+
+
+def test_ranks_from_outside_are_refused(
+    config: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "x"}.items():
+        monkeypatch.setenv(name, value)
+    assert main(["verify-resume", *config]) == 2
+    assert "verify-resume was started by torchrun, but it starts its ranks itself." in capsys.readouterr().err
