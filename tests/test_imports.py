@@ -32,7 +32,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "analysis": ({"registry", "complexity"}, LIBRARIES_FOR_TENSORS),
     "conformance": ({"registry", "backbones", "complexity", "model"}, LIBRARIES_FOR_TENSORS),
     "data": (set(), LIBRARIES_FOR_IMAGES),
-    "callbacks": ({"metrics", "runs", "safe_load"}, {"torch", "lightning"}),
+    "callbacks": ({"metrics", "runs", "safe_load"}, {"torch", "lightning", "numpy"}),
     "loggers": ({"metrics", "runs"}, {"torch", "lightning", "wandb", "yaml"}),
     "classifier": (
         {"backbones", "data", "metrics", "model", "optim", "registry", "weights"},
