@@ -237,6 +237,7 @@ class ImageClassifier(ExactEvaluation):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take over the warm-up's flag."""
         self.check_fits(checkpoint)
+        super().on_load_checkpoint(checkpoint)
         self.warm_up_released = bool(checkpoint.get("resnet_zoo", {}).get("warm_up_released", False))
 
     def check_fits(self, checkpoint: dict[str, Any]) -> None:

@@ -2,16 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from lightning.pytorch import LightningModule
-from torch import Tensor, nn
+from torch import Tensor
+from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from resnet_zoo.data.batch import ImageBatch
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.ledger import SampleLedger
-from resnet_zoo.metrics import TOP_K, Scores, TopKCounts
+from resnet_zoo.metrics import TOP_K, Scores, TopKCounts, WeightsName, named_scores
+from resnet_zoo.weights import state_of
+
+
+class Tally:
+    """What one set of weights scores over a split: its counts, and a ledger of the images that they are of.
+
+    Args:
+        num_classes: number of classes.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self.counts = TopKCounts(num_classes)
+        self.ledger: SampleLedger | None = None
+
+    def begin(self, num_samples: int | None) -> None:
+        """Forget everything; a split of an unknown number of samples gets no ledger."""
+        self.counts.reset()
+        self.ledger = None if num_samples is None else SampleLedger(num_samples)
+
+    def add(self, batch: ImageBatch, logits: Tensor) -> None:
+        """Count a batch; logits (b, num_classes) float32. Images that only pad it are labelled -1 and not counted."""
+        losses = cross_entropy(logits, batch.labels, ignore_index=-1, reduction="none")
+        self.counts.update(logits, batch.labels, losses)
+        if self.ledger is not None:
+            self.ledger.record(batch.indices)
+
+    def scores(self, split: str, complete: bool) -> Scores:
+        """Sum over all ranks; every rank must call it, once.
+
+        Raises:
+            InexactEvaluation: an image was counted twice, or one of a complete split not at all.
+        """
+        self.counts.all_reduce()
+        scores = self.counts.scores()
+        if self.ledger is not None:
+            self.ledger.all_reduce()
+            self.ledger.check(split, scores.evaluated, complete=complete)
+        return scores
 
 
 class ExactEvaluation(LightningModule):
@@ -25,8 +67,17 @@ class ExactEvaluation(LightningModule):
     all ranks before the first batch. They are also the ones that a checkpoint holds, so ``validate`` gives the number
     again that was logged when the checkpoint was saved.
 
+    Weights that are averaged during a training are scored in the same pass, each batch by both. Their scores are
+    called ``val/ema_top1`` and so on, also where an evaluation on its own loads them from a checkpoint.
+
     Args:
         num_classes: number of classes.
+
+    Attributes:
+        scores: of the last evaluation of each split.
+        averaged: averaged tensors by their names in the state dict, while a training has some; no part of the module.
+        ema_scores: what they scored.
+        weights_name: the weights of a checkpoint that an evaluation on its own loads and scores.
 
     Raises:
         InvalidValue: fewer than two classes.
@@ -37,9 +88,17 @@ class ExactEvaluation(LightningModule):
         if num_classes < 2:
             raise InvalidValue(f"num_classes={num_classes}: a classifier needs at least 2 classes.")
         self.num_classes = num_classes
-        self.eval_counts = TopKCounts(num_classes)
-        self.ledger: SampleLedger | None = None
+        self.tally, self.ema_tally = Tally(num_classes), Tally(num_classes)
         self.scores: dict[str, Scores] = {}
+        self.ema_scores: dict[str, Scores] = {}
+        self.averaged: Mapping[str, Tensor] | None = None
+        self.weights_name: WeightsName = "raw"
+        self._scored_average: dict[str, Tensor] = {}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the averaged weights in place of the raw ones, if they are the ones to be evaluated."""
+        if self.weights_name == "ema" and self.trainer.state.fn != "fit":
+            checkpoint["state_dict"] = state_of(checkpoint, "ema")
 
     def on_validation_epoch_start(self) -> None:
         """Begin counting the validation split."""
@@ -50,22 +109,28 @@ class ExactEvaluation(LightningModule):
         self._begin("test")
 
     def _begin(self, split: str) -> None:
-        broadcast_buffers(self)
-        self.eval_counts.reset()
         num_samples = getattr(getattr(self.trainer, "datamodule", None), "num_samples", {}).get(split)
-        self.ledger = None if num_samples is None else SampleLedger(num_samples)
+        broadcast_from_rank_zero(self.buffers())
+        self.tally.begin(num_samples)
+        self.ema_scores.pop(split, None)
+        self._scored_average = {}
+        if self.averaged is not None:
+            buffers = {name for name, _ in self.named_buffers()}
+            broadcast_from_rank_zero(value for name, value in self.averaged.items() if name in buffers)
+            self.ema_tally.begin(num_samples)
+            own = self.state_dict()  # an average of half-precision weights is kept in float32
+            self._scored_average = {name: value.to(own[name].dtype) for name, value in self.averaged.items()}
 
     def validation_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
-        """Count one batch; images that only pad it are labelled -1 and not counted.
+        """Count one batch.
 
         Returns:
             logits (b, num_classes), for callbacks that do more with them.
         """
         logits: Tensor = self(batch.images).float()
-        losses = cross_entropy(logits, batch.labels, ignore_index=-1, reduction="none")
-        self.eval_counts.update(logits, batch.labels, losses)
-        if self.ledger is not None:
-            self.ledger.record(batch.indices)
+        self.tally.add(batch, logits)
+        if self._scored_average:
+            self.ema_tally.add(batch, functional_call(self, self._scored_average, (batch.images,)).float())
         return logits
 
     test_step = validation_step
@@ -84,14 +149,13 @@ class ExactEvaluation(LightningModule):
         Raises:
             InexactEvaluation: an image was counted twice, or one of the whole split not at all.
         """
-        self.eval_counts.all_reduce()
-        scores = self.eval_counts.scores()
-        if self.ledger is not None:
-            self.ledger.all_reduce()
-            self.ledger.check(split, scores.evaluated, complete=not self.evaluates_a_part(split))
-        self.scores[split] = scores
-        named = {"loss": scores.loss, "top1": scores.top1, "top5": scores.top5}
-        values = {f"{split}/{name}": value for name, value in named.items() if value is not None}
+        complete = not self.evaluates_a_part(split)
+        self.scores[split] = self.tally.scores(split, complete)
+        values = named_scores(split, self.scores[split], self.weights_name)
+        if self._scored_average:
+            self.ema_scores[split] = self.ema_tally.scores(split, complete)
+            values |= named_scores(split, self.ema_scores[split], "ema")
+            self._scored_average = {}
         self.log_dict(values, logger=False, sync_dist=False, rank_zero_only=False)
 
     def evaluates_a_part(self, split: str) -> bool:
@@ -112,14 +176,14 @@ class ExactEvaluation(LightningModule):
         return batch.indices.cpu(), batch.labels.cpu(), values.cpu(), classes.cpu()
 
 
-def broadcast_buffers(module: nn.Module) -> None:
-    """Give every rank rank 0's buffers; every rank must call it. Without a process group there is nothing to do.
+def broadcast_from_rank_zero(tensors: Iterable[Tensor]) -> None:
+    """Give every rank rank 0's values; every rank must call it. Without a process group there is nothing to do.
 
-    DistributedDataParallel may do so as well, before a forward pass; when exactly it does is its own business and
-    depends on its settings.
+    DistributedDataParallel may do so with a module's buffers as well, before a forward pass; when exactly it does is
+    its own business and depends on its settings.
     """
     if not (dist.is_available() and dist.is_initialized()):
         return
     with torch.no_grad():
-        for buffer in module.buffers():
-            dist.broadcast(buffer, src=0)
+        for tensor in tensors:
+            dist.broadcast(tensor, src=0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.distributed as dist
@@ -73,6 +74,20 @@ class Scores:
     evaluated: int
     correct1: int
     correct5: int | None
+
+
+WeightsName = Literal["raw", "ema"]
+"""The weights that scores are of: those that are trained, or their exponential moving average."""
+
+
+def named_scores(split: str, scores: Scores, weights: WeightsName = "raw") -> dict[str, float]:
+    """The scores under the names of their columns, in this order; no top-5 with fewer than five classes.
+
+    They are ``val/loss``, ``val/top1`` and ``val/top5``, and of averaged weights ``val/ema_loss`` and so on.
+    """
+    prefix = f"{split}/ema_" if weights == "ema" else f"{split}/"
+    values = {"loss": scores.loss, "top1": scores.top1, "top5": scores.top5}
+    return {f"{prefix}{name}": value for name, value in values.items() if value is not None}
 
 
 class TopKCounts:

@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from resnet_zoo.cli.main import main
-from resnet_zoo.exact_evaluation import broadcast_buffers
+from resnet_zoo.exact_evaluation import broadcast_from_rank_zero
 from resnet_zoo.ledger import InexactEvaluation, SampleLedger
 from tests.ranks import RankFailed, run_on_ranks
 
@@ -136,7 +136,7 @@ def _own_then_shared_mean() -> list[float]:
     assert layer.running_mean is not None
     layer.running_mean.fill_(dist.get_rank() + 1.0)
     before = float(layer.running_mean)
-    broadcast_buffers(layer)
+    broadcast_from_rank_zero(layer.buffers())
     return [before, float(layer.running_mean)]
 
 

@@ -27,7 +27,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "safe_load": (set(), {"torch"}),
     "complexity": (set(), {"torch"}),
     "backbones": ({"registry", "complexity"}, LIBRARIES_FOR_TENSORS),
-    "weights": ({"registry", "backbones", "safe_load"}, LIBRARIES_FOR_TENSORS | {"torchvision"}),
+    "weights": ({"registry", "backbones", "safe_load", "metrics"}, LIBRARIES_FOR_TENSORS | {"torchvision"}),
     "model": ({"registry", "backbones", "weights"}, LIBRARIES_FOR_TENSORS),
     "analysis": ({"registry", "complexity"}, LIBRARIES_FOR_TENSORS),
     "conformance": ({"registry", "backbones", "complexity", "model"}, LIBRARIES_FOR_TENSORS),

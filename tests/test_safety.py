@@ -134,13 +134,14 @@ def test_checkpoints_of_every_callback_hold_tensors_and_plain_types_only(
     text = "trainer:\n  callbacks:\n" + "".join(f"  - {line}\n" for line in callbacks)
     config.write_text(text.replace("DIR", str(tmp_path / "theirs")))
     words = ["fit", *SHORT, "--config", str(config), "--logger", "none", "--run_dir", str(tmp_path / "run")]
-    assert main([*words, "--checkpoint.keep_every_n_epochs", "1"]) == 0
+    assert main([*words, "--checkpoint.keep_every_n_epochs", "1", "--ema.decay", "0.9"]) == 0
     assert not witness.exists()
     assert "evil_nets" not in sys.modules
     files = [*tmp_path.rglob("*.ckpt")]
     assert {path.name for path in files} >= {"last.ckpt", "epoch-0001.ckpt", "theirs.ckpt"}
     for path in files:
         checkpoint = torch.load(path, weights_only=True)
+        assert checkpoint["ema"]["state_dict"].keys() == checkpoint["state_dict"].keys()
         for place, leaf in plain_leaves(checkpoint):
             kind = type(leaf)
             assert kind in (int, float, bool, str, bytes, type(None), torch.Tensor), f"{place}: {kind}"

@@ -1,6 +1,8 @@
 """What every run does beside training: write metrics and checkpoints, show progress, keep time."""
 
 from resnet_zoo.callbacks.checkpoints import Checkpoints, CheckpointSettings
+from resnet_zoo.callbacks.ema import ExponentialMovingAverage
+from resnet_zoo.callbacks.ema_decay import EmaSettings
 from resnet_zoo.callbacks.metrics_writer import MetricsWriter
 from resnet_zoo.callbacks.non_finite import TrainingDiverged, assert_finite
 from resnet_zoo.callbacks.non_finite_skip import NonFiniteSettings, SkipNonFinite
@@ -15,6 +17,8 @@ from resnet_zoo.callbacks.training_clock import TrainingClock
 __all__ = [
     "CheckpointSettings",
     "Checkpoints",
+    "EmaSettings",
+    "ExponentialMovingAverage",
     "MetricsWriter",
     "NonFiniteSettings",
     "Preemption",

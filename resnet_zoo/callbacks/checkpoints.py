@@ -17,6 +17,7 @@ from resnet_zoo.callbacks.checkpoint_io import CheckpointNotWritten
 from resnet_zoo.callbacks.metrics_writer import CountedTraining
 from resnet_zoo.callbacks.non_finite import assert_finite
 from resnet_zoo.errors import InvalidValue
+from resnet_zoo.metrics import WeightsName
 
 
 @dataclass
@@ -24,16 +25,18 @@ class CheckpointSettings:
     """What is kept of a run.
 
     Args:
-        monitor: the validation score that decides which epoch is best.
-        mode: whether the best is the largest or the smallest; by default the largest of ``val/top1`` and
-            ``val/top5``, the smallest of ``val/loss``.
+        monitor: the validation score that decides which epoch is best; one of the moving average's, such as
+            ``val/ema_top1``, also makes it the weights by which the run is judged.
+        mode: whether the best is the largest or the smallest; by default the smallest of a loss, else the largest.
         every_n_epochs: how often ``last.ckpt`` is written, in epochs; the last epoch is always written.
         every_n_minutes: in addition, how often within an epoch, in minutes; none by default.
         every_n_steps: in addition, how often within an epoch, in updates; none by default.
         keep_every_n_epochs: keep ``epoch-0010.ckpt`` and so on for good; none by default.
     """
 
-    monitor: Literal["val/top1", "val/top5", "val/loss"] = "val/top1"
+    monitor: Literal["val/top1", "val/top5", "val/loss", "val/ema_top1", "val/ema_top5", "val/ema_loss"] = (
+        "val/top1"
+    )
     mode: Literal["max", "min"] | None = None
     every_n_epochs: int = 1
     every_n_minutes: float | None = None
@@ -45,6 +48,16 @@ class CheckpointSettings:
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise InvalidValue(f"checkpoint.{name}={value:g} must be larger than 0.")
+
+    @property
+    def weights(self) -> WeightsName:
+        """The weights whose score decides."""
+        return "ema" if self.monitor.startswith("val/ema_") else "raw"
+
+    @property
+    def score(self) -> Literal["top1", "top5", "loss"]:
+        """Which of their scores it is."""
+        return cast(Literal["top1", "top5", "loss"], self.monitor.removeprefix("val/").removeprefix("ema_"))
 
 
 class Checkpoints(Checkpoint):
@@ -115,9 +128,9 @@ class Checkpoints(Checkpoint):
         """Remember and write the best epoch so far; NaN is never best."""
         if trainer.state.fn != "fit" or trainer.sanity_checking:
             return
-        score = getattr(
-            cast(CountedTraining, pl_module).scores["val"], self.settings.monitor.removeprefix("val/")
-        )
+        training = cast(CountedTraining, pl_module)
+        scores = training.ema_scores if self.settings.weights == "ema" else training.scores
+        score: float | None = getattr(scores["val"], self.settings.score)
         if score is None or not math.isfinite(score):
             return
         if self.best_score is None or self._is_better(score, self.best_score):
@@ -128,7 +141,7 @@ class Checkpoints(Checkpoint):
                 self.best_score, self.best_epoch = before
 
     def _is_better(self, score: float, than: float) -> bool:
-        mode = self.settings.mode or ("min" if self.settings.monitor == "val/loss" else "max")
+        mode = self.settings.mode or ("min" if self.settings.score == "loss" else "max")
         return score < than if mode == "min" else score > than
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -186,8 +199,12 @@ class Checkpoints(Checkpoint):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add what the run is."""
-        checkpoint["run"] = {**self.description, "world_size": trainer.world_size}
+        """Add what the run is, and by which score it is judged."""
+        checkpoint["run"] = {
+            **self.description,
+            "world_size": trainer.world_size,
+            "monitor": self.settings.monitor,
+        }
 
     def on_load_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -198,11 +215,16 @@ class Checkpoints(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run must know of the best epoch."""
-        return {"best_score": self.best_score, "best_epoch": self.best_epoch}
+        return {
+            "best_score": self.best_score,
+            "best_epoch": self.best_epoch,
+            "monitor": self.settings.monitor,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
-        self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
+        """Go on from a checkpoint; another score than the one that is monitored now says nothing of the best epoch."""
+        if state_dict.get("monitor", self.settings.monitor) == self.settings.monitor:
+            self.best_score, self.best_epoch = state_dict["best_score"], state_dict["best_epoch"]
 
 
 def validation_follows(trainer: Trainer, batch_idx: int) -> bool:

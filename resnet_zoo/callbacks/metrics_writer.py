@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from resnet_zoo.callbacks.non_finite import check_scores
-from resnet_zoo.metrics import Scores, TopKCounts
+from resnet_zoo.metrics import Scores, TopKCounts, WeightsName, named_scores
 
 
 class CountedTraining(Protocol):
@@ -18,6 +18,10 @@ class CountedTraining(Protocol):
     """Counts since the last reset; the module updates them in every training step."""
     scores: dict[str, Scores]
     """The scores of the last evaluation of each split, over all ranks."""
+    ema_scores: dict[str, Scores]
+    """The same of averaged weights, where some were scored in the same pass."""
+    weights_name: WeightsName
+    """The weights that ``scores`` are of; in a training the raw ones."""
 
     def learning_rate(self) -> float:
         """The learning rate of the last update."""
@@ -141,7 +145,7 @@ class MetricsWriter(Callback):
         training.observe_train_error(100.0 - scores.top1)
         speed = scores.evaluated / max(seconds, 1e-9)
         self.latest = {
-            **_named("train", scores),
+            **named_scores("train", scores),
             "lr": learning_rate,
             "speed/images_per_second": round(speed, 1),
         }
@@ -149,7 +153,11 @@ class MetricsWriter(Callback):
         self._written_step, self._since = trainer.global_step, time.perf_counter()
 
     def _write_scores(self, trainer: Trainer, pl_module: LightningModule, split: str) -> None:
-        self._log(trainer, _named(split, cast(CountedTraining, pl_module).scores[split]))
+        training = cast(CountedTraining, pl_module)
+        row = named_scores(split, training.scores[split], training.weights_name)
+        if split in training.ema_scores:
+            row |= named_scores(split, training.ema_scores[split], "ema")
+        self._log(trainer, row)
 
     def _log(self, trainer: Trainer, row: dict[str, float]) -> None:
         for logger in trainer.loggers:
@@ -158,9 +166,3 @@ class MetricsWriter(Callback):
 
 def _tables(trainer: Trainer) -> list[Table]:
     return [cast(Table, logger) for logger in trainer.loggers if hasattr(logger, "keep_first_rows")]
-
-
-def _named(split: str, scores: Scores) -> dict[str, float]:
-    """The scores under the names of their columns, in this order; no top-5 with fewer than five classes."""
-    values = {"loss": scores.loss, "top1": scores.top1, "top5": scores.top5}
-    return {f"{split}/{name}": value for name, value in values.items() if value is not None}

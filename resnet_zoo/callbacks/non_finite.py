@@ -59,7 +59,9 @@ def _first_non_finite(pl_module: LightningModule) -> str | None:
     counts = getattr(pl_module, "train_counts", None)
     if isinstance(counts, TopKCounts) and not math.isfinite(counts.loss_sum()):
         return "the training loss"
+    averaged = getattr(pl_module, "averaged", None) or {}
     named = [*pl_module.named_parameters(), *pl_module.named_buffers()]
+    named += [(f"the average of {name}", tensor) for name, tensor in averaged.items()]
     named = [(name, tensor) for name, tensor in named if tensor.is_floating_point()]
     if not named:
         return None

@@ -40,11 +40,16 @@ class SkipNonFinite(Callback):
 
     Args:
         limit: how many may be left out over the whole run, resumed parts included.
+
+    Attributes:
+        skipped: how many were.
+        left_out: whether the update at hand was.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.skipped = 0
+        self.left_out = False
         self._buffers: dict[str, Tensor] = {}
         self._counts: Any = None
 
@@ -53,6 +58,7 @@ class SkipNonFinite(Callback):
     ) -> None:
         """Keep what the forward passes of an update change."""
         if batch_idx % trainer.accumulate_grad_batches == 0:
+            self.left_out = False
             self._buffers = {name: buffer.clone() for name, buffer in pl_module.named_buffers()}
             self._counts = cast(CountedTraining, pl_module).train_counts.copy()
 
@@ -67,7 +73,7 @@ class SkipNonFinite(Callback):
         finite = self._is_finite(trainer, pl_module, optimizer)
         if not trainer.strategy.reduce_boolean_decision(not finite, all=False):
             return
-        self.skipped += 1
+        self.skipped, self.left_out = self.skipped + 1, True
         where = where_it_was(trainer, cast(CountedTraining, pl_module).learning_rate())
         if self.skipped > self.limit:
             raise TrainingDiverged(

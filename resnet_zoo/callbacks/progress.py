@@ -19,7 +19,12 @@ SECONDS_BETWEEN_LINES = 30.0
 BATCHES_BETWEEN_REFRESHES = 20
 """Each refresh costs a tenth of a millisecond, and a bar that moves faster than the eye is wasted."""
 
-SHORT_NAMES = {"loss": "loss {:.4f}", "top1": "top1 {:.2f}", "top5": "top5 {:.2f}"}
+SHORT_NAMES = {
+    "loss": "loss {:.4f}",
+    "top1": "top1 {:.2f}",
+    "top5": "top5 {:.2f}",
+    "ema_top1": "ema_top1 {:.2f}",
+}
 
 
 def default_progress_bar(is_tty: bool) -> ProgressBar:

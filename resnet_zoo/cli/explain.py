@@ -8,11 +8,14 @@ from typing import Any
 import torch
 import yaml
 
+from resnet_zoo.callbacks import EmaSettings
+from resnet_zoo.callbacks.ema_decay import decay_of, ema_notes
 from resnet_zoo.cli.arguments import Arguments, parse_arguments
+from resnet_zoo.cli.building import build
 from resnet_zoo.cli.launch import Launch
 from resnet_zoo.cli.names import NAMED_KEYS
 from resnet_zoo.cli.run_setup import configured_rate
-from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI, build
+from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI
 from resnet_zoo.errors import InvalidValue, MissingData
 from resnet_zoo.optim import Position, split_parameters
 
@@ -34,6 +37,8 @@ def main(argv: list[str]) -> int:
         print(f"\ndata: {error}\nSteps, learning rates and decay groups need the data and are left out.")
         return 0
     print("\n" + "\n".join(_plan_lines(cli, built.data, built.model)))
+    if built.ema.decay is not None:
+        print("\n" + "\n".join(_ema_lines(cli, built.data, built.ema)))
     print("\n" + "\n".join(_decay_lines(built.model)))
     return 0
 
@@ -109,6 +114,13 @@ def _plan_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
         step = min(round(epoch * position.steps_per_epoch), position.total_steps)
         at = Position(step, position.steps_per_epoch, position.total_steps)
         yield f"{epoch:>5}  {rate * schedule.factor(at):.6g}"
+
+
+def _ema_lines(cli: TrainingCLI, data: Any, settings: EmaSettings) -> Iterator[str]:
+    position = length_of_training(cli, data.num_updates_per_epoch())
+    decay = decay_of(settings, data.global_batch_size, position.total_steps, position.steps_per_epoch)
+    yield "# moving average"
+    yield from ema_notes(settings, decay, position.total_steps, position.steps_per_epoch)
 
 
 def length_of_training(cli: TrainingCLI, steps_per_epoch: int) -> Position:

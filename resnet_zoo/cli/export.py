@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
-from resnet_zoo.cli.parser import CommandParser, positive_int
+from resnet_zoo.cli.parser import CommandParser, add_weights_option, positive_int
 from resnet_zoo.errors import InvalidValue
+from resnet_zoo.metrics import WeightsName
 from resnet_zoo.model import ImageModel, create_model
 from resnet_zoo.runs import write_text_atomically
+from resnet_zoo.weights import choose_weights, state_of
 from resnet_zoo.weights.export import FORMATS, export
 from resnet_zoo.weights.loading import sha256
 
@@ -30,7 +32,8 @@ def main(argv: list[str]) -> int:
     path = Path(options.checkpoint)
     checkpoint = read_checkpoint(path)
     made = checkpoint.get("resnet_zoo") or {}
-    model = rebuild(checkpoint, options.backbone)
+    weights = choose_weights(checkpoint, options.weights, path)
+    model = rebuild(checkpoint, options.backbone, weights)
     chosen = FORMATS[options.format]
     output = Path(options.output) if options.output else path.with_suffix(chosen.suffix)
     if output.exists() and not options.force:
@@ -39,7 +42,7 @@ def main(argv: list[str]) -> int:
         raise InvalidValue(
             f"there is no folder '{output.parent}' for the file. Make it, or choose another --output."
         )
-    description = describe(checkpoint, path)
+    description = describe(checkpoint, path, weights)
     size = options.image_size or (made.get("preprocessing") or {}).get("image_size")
     if size is None:
         raise InvalidValue(
@@ -59,8 +62,8 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def rebuild(checkpoint: dict[str, Any], allowed: str | None) -> ImageModel:
-    """The model that a checkpoint of ours describes, with its weights.
+def rebuild(checkpoint: dict[str, Any], allowed: str | None, weights: WeightsName = "raw") -> ImageModel:
+    """The model that a checkpoint of ours describes, with its raw or averaged weights.
 
     A name in a file is not the user's word: code at an import path runs only if the user names it as well.
 
@@ -80,11 +83,11 @@ def rebuild(checkpoint: dict[str, Any], allowed: str | None) -> ImageModel:
             f"--backbone {name}."
         )
     model = create_model(name, num_classes=made["num_classes"], **built_by["arguments"])
-    model.load_state_dict(checkpoint["state_dict"])
+    model.load_state_dict(state_of(checkpoint, weights))
     return model
 
 
-def describe(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
+def describe(checkpoint: dict[str, Any], path: Path, weights: WeightsName = "raw") -> dict[str, Any]:
     """What travels with the file: classes, preprocessing, how the net was built, and the checkpoint it came from."""
     made = checkpoint["resnet_zoo"]
     return {
@@ -94,7 +97,12 @@ def describe(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
         "preprocessing": made.get("preprocessing"),
         "input": "images (batch, 3, height, width), float32, channels RGB, scaled to 0..1, minus mean, over std",
         "output": "logits (batch, num_classes)",
-        "checkpoint": {"name": path.name, "sha256": sha256(path), "epoch": checkpoint.get("epoch")},
+        "checkpoint": {
+            "name": path.name,
+            "sha256": sha256(path),
+            "epoch": checkpoint.get("epoch"),
+            "weights": weights,
+        },
     }
 
 
@@ -111,5 +119,6 @@ def _parser() -> CommandParser:
     )
     parser.add_argument("--image-size", type=positive_int, help="height and width; by default the training's")
     parser.add_argument("--backbone", help="import path of a backbone of one's own that the checkpoint names")
+    add_weights_option(parser)
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
     return parser

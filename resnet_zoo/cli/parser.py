@@ -49,3 +49,13 @@ def positive_int(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def add_weights_option(parser: argparse.ArgumentParser) -> None:
+    """The option that chooses between the weights of a checkpoint, for a command that reads one."""
+    parser.add_argument(
+        "--weights",
+        choices=("raw", "ema"),
+        help="of a checkpoint that holds both: those that were trained or their moving average; by default those that "
+        "the run's checkpoint.monitor scores",
+    )

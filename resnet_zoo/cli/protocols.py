@@ -27,8 +27,10 @@ from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.data import ImageBatch, ImageDataModule
 from resnet_zoo.data.views import CENTER, View, multi_scale_views, ten_crop_views, usual_scales
 from resnet_zoo.errors import InvalidValue
+from resnet_zoo.metrics import WeightsName
 from resnet_zoo.model import create_backbone
 from resnet_zoo.runs import EvaluationResult, RunDirectory
+from resnet_zoo.weights import choose_weights
 
 Member = tuple[ImageClassifier, Path | None]
 
@@ -155,6 +157,7 @@ def _name(cli: TrainingCLI, checkpoint: Path | None) -> str:
 def _ensemble(cli: TrainingCLI, paths: Sequence[Path]) -> list[Member]:
     """Each checkpoint with a model of its own net: the configured one, or what the checkpoint says it is of."""
     members: list[Member] = []
+    chosen: dict[WeightsName, Path] = {}
     for path in paths:
         checkpoint = read_checkpoint(path)
         about = checkpoint.get("resnet_zoo", {})
@@ -172,7 +175,14 @@ def _ensemble(cli: TrainingCLI, paths: Sequence[Path]) -> list[Member]:
                 backbone, cli.datamodule.num_classes, channels_last=cli.model.channels_last
             )
         model.check_fits(checkpoint)
+        model.weights_name = choose_weights(checkpoint, cli.config.weights, path)
+        chosen.setdefault(model.weights_name, path)
         members.append((model, path))
+    if len(chosen) > 1:
+        raise InvalidValue(
+            f"'{chosen['raw']}' is of a run judged by its raw weights, '{chosen['ema']}' of one judged by their moving "
+            "average. Say which to take of all of them: --weights raw or --weights ema."
+        )
     return members
 
 

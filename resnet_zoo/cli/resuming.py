@@ -12,6 +12,7 @@ import yaml
 from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
 from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue
+from resnet_zoo.weights import has_average
 
 # What a half-finished epoch depends on. The loader checks the last word of it; these keys are for the message.
 _ORDER_KEYS = ("seed_everything", "trainer.accumulate_grad_batches", "trainer.limit_train_batches")
@@ -21,9 +22,11 @@ _FREE_DATA_KEYS = ("num_workers", "eval_batch_size", "predict_root")
 def check_resume(cli: TrainingCLI, path: Path) -> None:
     """Say what has changed since a checkpoint was written, key by key, and refuse what would spoil the run.
 
-    Other data are refused at any time. In the middle of an epoch, so is what the order of its images depends on: the
-    batch size, the seed, the accumulated batches. ``--force_resume`` allows both; the rest of a half-finished epoch is
-    then taken from the beginning of the new order.
+    Other data are refused at any time. So is continuing without averaging where the checkpoint has averaged weights,
+    which would be lost, and the reverse, where they would begin late. In the middle of an epoch, so is what the order
+    of its images depends on: the batch size, the seed, the accumulated batches. ``--force_resume`` allows all of it.
+    The rest of a half-finished epoch is then taken from the beginning of the new order, and an average begins with
+    the checkpoint's weights.
 
     Raises:
         InvalidValue: something changed that cannot be changed safely.
@@ -31,6 +34,7 @@ def check_resume(cli: TrainingCLI, path: Path) -> None:
     checkpoint = read_checkpoint(path)
     half_finished = in_mid_epoch(checkpoint)
     lines, refused = _changes(cli, checkpoint.get("run", {}), half_finished)
+    refused += _average_appears_or_is_lost(cli, checkpoint)
     if refused and not cli.config.force_resume:
         raise InvalidValue(
             f"'{path}' cannot be continued, since this has changed: {'; '.join(refused)}. "
@@ -42,6 +46,8 @@ def check_resume(cli: TrainingCLI, path: Path) -> None:
         print(f"continuing '{path}' at {where}", file=sys.stderr)
         for line in [*lines, *(f"{line} (forced)" for line in refused)]:
             print(f"  changed: {line}", file=sys.stderr)
+    if cli.ema is not None:
+        cli.ema.starts_from_weights = bool(cli.config.force_resume)
     cli.checkpoints.takes_order_of_checkpoint = half_finished and not refused
 
 
@@ -74,6 +80,14 @@ def _changes(cli: TrainingCLI, saved: dict[str, Any], half_finished: bool) -> tu
         if fingerprint.get(key) != value:
             refused.append(f"data {key}: {value} then, {fingerprint.get(key)} now")
     return allowed, refused
+
+
+def _average_appears_or_is_lost(cli: TrainingCLI, checkpoint: dict[str, Any]) -> list[str]:
+    if has_average(checkpoint) == (cli.ema is not None):
+        return []
+    lost = "ema: the checkpoint has averaged weights, and ema.decay is not set now, so they would be lost"
+    late = "ema: the checkpoint has no averaged weights, and ema.decay is set now, so they would begin late"
+    return [lost if cli.ema is None else late]
 
 
 def _belongs_to_the_order(key: str) -> bool:

@@ -17,7 +17,12 @@ from resnet_zoo.runs import RunDirectory
 
 _OF_THE_CLOCK = ("speed/",)
 _SCORES = ("split", "top1", "top5", "loss", "correct1", "correct5", "evaluated", "expected", "duplicates")
-_STATES = {"state_dict": "weights", "optimizer_states": "optimizer", "callbacks": "callbacks"}
+_STATES = {
+    "state_dict": "weights",
+    "ema": "averaged weights",
+    "optimizer_states": "optimizer",
+    "callbacks": "callbacks",
+}
 # The first two describe the run; loops count how often it was started, and what they mean for the training is in the
 # order of the samples.
 _NOT_COMPARED = {"run", "pytorch-lightning_version", "loops"}

@@ -7,9 +7,10 @@ from typing import Literal
 from jsonargparse.typing import PositiveFloat
 from lightning.pytorch.cli import LightningArgumentParser
 
-from resnet_zoo.callbacks import CheckpointSettings, NonFiniteSettings
+from resnet_zoo.callbacks import CheckpointSettings, EmaSettings, NonFiniteSettings
 from resnet_zoo.cli.rendezvous import RANK_TIMEOUT
 from resnet_zoo.loggers import WandbSettings
+from resnet_zoo.metrics import WeightsName
 
 Protocol = Literal["center", "ten_crop", "multi_scale"]
 
@@ -63,6 +64,14 @@ def add_run_options(parser: LightningArgumentParser, command: str) -> None:
             help="Shorter sides for multi_scale, in pixels; by default [224,256,384,480,640] for images of 224 "
             "pixels and in proportion for others.",
         )
+    if command in ("validate", "test", "predict"):
+        parser.add_argument(
+            "--weights",
+            type=WeightsName | None,
+            default=None,
+            help="Which weights of a checkpoint that holds both: raw, those that were trained, or ema, their moving "
+            "average; by default those that the run's checkpoint.monitor scores.",
+        )
     parser.add_argument(
         "--logger",
         type=Literal["wandb", "tensorboard", "none"],
@@ -71,4 +80,5 @@ def add_run_options(parser: LightningArgumentParser, command: str) -> None:
     )
     parser.add_class_arguments(WandbSettings, "wandb")
     parser.add_class_arguments(CheckpointSettings, "checkpoint")
+    parser.add_class_arguments(EmaSettings, "ema")
     parser.add_class_arguments(NonFiniteSettings, "non_finite")

@@ -28,6 +28,7 @@ from resnet_zoo.runs import (
     write_record,
     write_text_atomically,
 )
+from resnet_zoo.weights import choose_weights
 
 RUNS = Path("runs")
 
@@ -89,8 +90,10 @@ def newest_run(folder: Path) -> Path | None:
 def given_checkpoint(cli: TrainingCLI) -> Path | None:
     """The checkpoint that ``--ckpt_path`` names, checked to be readable before anything is made; None without.
 
+    An evaluation's model learns which of its weights to load.
+
     Raises:
-        InvalidValue: several were given, or it does not fit the model.
+        InvalidValue: several were given, it does not fit the model, or lacks the weights asked for.
         MissingData: there is no such file.
     """
     paths = given_checkpoints(cli)
@@ -101,7 +104,10 @@ def given_checkpoint(cli: TrainingCLI) -> Path | None:
             f"{cli.command} takes one checkpoint, {len(paths)} were given with --ckpt_path. "
             "Several are an ensemble for validate and test."
         )
-    cli.model.check_fits(read_checkpoint(paths[0]))
+    checkpoint = read_checkpoint(paths[0])
+    cli.model.check_fits(checkpoint)
+    if cli.command != "fit":
+        cli.model.weights_name = choose_weights(checkpoint, cli.config.weights, paths[0])
     return paths[0]
 
 

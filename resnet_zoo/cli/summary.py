@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from resnet_zoo.cli.training_cli import TrainingCLI
-from resnet_zoo.metrics import Scores
+from resnet_zoo.metrics import Scores, WeightsName
 from resnet_zoo.runs import EvaluationResult, RunDirectory
 
 _NAMES = {"val": "validation", "test": "test"}
 
 
 def print_fit_table(
-    cli: TrainingCLI, directory: RunDirectory, last: Scores | None, result: EvaluationResult | None
+    cli: TrainingCLI,
+    directory: RunDirectory,
+    last: Mapping[WeightsName, Scores | None],
+    results: Sequence[EvaluationResult],
 ) -> None:
-    """The end of a training: last and best epoch, the one evaluation, speed, and where everything is."""
+    """The end of a training: last and best epoch, the final evaluation, speed, and where everything is.
+
+    Args:
+        cli: knows trainer and checkpoints.
+        directory: of the run.
+        last: scores of the last validation by raw and by averaged weights, as far as there are some.
+        results: of the final evaluation, likewise.
+    """
     rows: list[tuple[str, ...]] = [("", "top-1 %", "top-5 %", "loss", "images")]
     trainer, kept = cli.trainer, cli.checkpoints
-    if last is not None:
-        rows.append((f"validation, last (epoch {trainer.current_epoch})", *_numbers(last)))
+    for weights, scores in last.items():
+        if scores is not None:
+            rows.append(
+                (f"validation, last (epoch {trainer.current_epoch}){_of(weights)}", *_numbers(scores))
+            )
     if kept.best_score is not None and kept.best_epoch is not None:
-        score = f"{kept.best_score:.4f}" if kept.settings.monitor == "val/loss" else f"{kept.best_score:.2f}"
-        columns = {"val/top1": 0, "val/top5": 1, "val/loss": 2}
+        score = f"{kept.best_score:.4f}" if kept.settings.score == "loss" else f"{kept.best_score:.2f}"
         cells = ["", "", "", ""]
-        cells[columns[kept.settings.monitor]] = score
-        rows.append((f"validation, best (epoch {kept.best_epoch + 1})", *cells))
-    if result is not None:
-        which = "best" if kept.best_score is not None else "last"
-        rows.append((f"{_NAMES[result.split]}, {which} checkpoint", *_numbers(result)))
+        cells[("top1", "top5", "loss").index(kept.settings.score)] = score
+        rows.append((f"validation, best (epoch {kept.best_epoch + 1}){_of(kept.settings.weights)}", *cells))
+    which = "best" if kept.best_score is not None else "last"
+    rows += [
+        (f"{_NAMES[result.split]}, {which} checkpoint{_of(result.weights)}", *_numbers(result))
+        for result in results
+    ]
     print(f"\n{_table(rows)}")
     print(
         f"training  {cli.clock.seconds:.1f} s, {cli.clock.images_per_second:,.0f} images/s, {cli.clock.images:,} images"
     )
-    if result is None:
+    if not results:
         print("not evaluated: the data has neither a test nor a validation split")
     print(f"run directory  {directory.path}")
 
@@ -50,12 +66,16 @@ def print_result(cli: TrainingCLI, directory: RunDirectory, result: EvaluationRe
 
 def _evaluation(result: EvaluationResult) -> str:
     """Of which split, by which protocol, and of how many checkpoints."""
-    parts = [_NAMES[result.split]]
+    parts = [_NAMES[result.split] + _of(result.weights)]
     if result.protocol != "center":
         parts.append(f"{result.protocol} ({len(result.views)} views)")
     if len(result.checkpoints) > 1:
         parts.append(f"{len(result.checkpoints)} checkpoints")
     return ", ".join(parts)
+
+
+def _of(weights: str) -> str:
+    return ", moving average" if weights == "ema" else ""
 
 
 def _numbers(scores: Scores | EvaluationResult) -> tuple[str, str, str, str]:

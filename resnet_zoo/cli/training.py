@@ -11,7 +11,7 @@ from lightning.pytorch import Callback
 from resnet_zoo.callbacks import quieten_lightning
 from resnet_zoo.cli.arguments import Arguments, parse_arguments
 from resnet_zoo.cli.config_files import parse_scalar
-from resnet_zoo.cli.evaluation import SPLITS, evaluate
+from resnet_zoo.cli.evaluation import SPLITS, evaluate_all_weights
 from resnet_zoo.cli.launch import Launch, detect, on_rank_zero
 from resnet_zoo.cli.names import NAMED_KEYS
 from resnet_zoo.cli.predictions import write_predictions
@@ -26,7 +26,8 @@ from resnet_zoo.cli.summary import print_fit_table, print_result
 from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI
 from resnet_zoo.errors import InvalidValue, SaidElsewhere
 from resnet_zoo.loggers import close_loggers
-from resnet_zoo.runs import EvaluationResult, RunDirectory
+from resnet_zoo.metrics import Scores, WeightsName
+from resnet_zoo.runs import RunDirectory
 
 
 def main(argv: list[str], more_callbacks: Sequence[Callback] = ()) -> int:
@@ -131,26 +132,31 @@ def _train_and_score(cli: TrainingCLI, directory: RunDirectory, checkpoint: Path
     cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
     if cli.trainer.fast_dev_run:  # type: ignore[attr-defined]
         return
-    last_scores = cli.model.scores.get("val")
+    last_scores: dict[WeightsName, Scores | None] = {
+        "raw": cli.model.scores.get("val"),
+        "ema": cli.model.ema_scores.get("val"),
+    }
     kept = cli.checkpoints
     chosen = kept.best if kept.best_score is not None else kept.last
     split = cli.datamodule.test_split_name()
-    result: EvaluationResult | None = None
-    if split is not None:
-        result = evaluate(cli, split, chosen, directory)
+    results = [] if split is None else evaluate_all_weights(cli, split, chosen, directory)
     if cli.trainer.is_global_zero:
-        print_fit_table(cli, directory, last_scores, result)
+        print_fit_table(cli, directory, last_scores, results)
     for logger in cli.trainer.loggers:
         logger.finalize("success")
 
 
 def _check_a_score_exists(cli: TrainingCLI) -> None:
-    """A monitored score that the data set has no classes for would never choose a checkpoint."""
-    monitor = cli.config.checkpoint.monitor
-    if monitor == "val/top5" and cli.datamodule.num_classes < 5:
+    """A monitored score that nothing has would never choose a checkpoint."""
+    kept = cli.checkpoints.settings
+    said = f"{cli.where('checkpoint.monitor')}: 'checkpoint.monitor' is {kept.monitor}, but"
+    if kept.score == "top5" and cli.datamodule.num_classes < 5:
         raise InvalidValue(
-            f"{cli.where('checkpoint.monitor')}: 'checkpoint.monitor' is val/top5, but the data has "
-            f"{cli.datamodule.num_classes} classes and so no top-5. Use val/top1 or val/loss."
+            f"{said} the data has {cli.datamodule.num_classes} classes and so no top-5. Use val/top1 or val/loss."
+        )
+    if kept.weights == "ema" and cli.ema is None:
+        raise InvalidValue(
+            f"{said} there is no moving average. Turn it on with --ema.decay 0.9999, or use val/{kept.score}."
         )
 
 
@@ -161,6 +167,11 @@ def evaluate_checkpoint(cli: TrainingCLI) -> None:
         raise InvalidValue(
             f"{cli.command} needs trained weights: --ckpt_path CHECKPOINT (a path, or 'best' or 'last' with "
             "--run_dir), or --model.weights FILE for a state dict."
+        )
+    if given is None and cli.config.weights is not None:
+        raise InvalidValue(
+            f"--weights {cli.config.weights} chooses between the weights of a checkpoint, and none is given. Give one "
+            "with --ckpt_path, or leave it out."
         )
     if cli.command not in SPLITS:
         checkpoint = given_checkpoint(cli)

@@ -9,13 +9,13 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 import yaml
-from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.strategies import DDPStrategy
 
 from resnet_zoo.callbacks import (
     Checkpoints,
+    ExponentialMovingAverage,
     MetricsWriter,
     Preemption,
     RunSummary,
@@ -29,6 +29,7 @@ from resnet_zoo.callbacks.checkpoint_io import AtomicCheckpointIO
 from resnet_zoo.callbacks.sync_batch_norm import SyncBatchNormEverywhere
 from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.arguments import Arguments
+from resnet_zoo.cli.building import build
 from resnet_zoo.cli.descriptions import DESCRIPTIONS, OWNED_TRAINER_KEYS
 from resnet_zoo.cli.launch import LAUNCHER_KEYS, Launch, trainer_defaults
 from resnet_zoo.cli.names import short_names
@@ -160,6 +161,11 @@ class TrainingCLI(LightningCLI):
         self.checkpoints = Checkpoints(self.config_init.checkpoint)
         self.signals = StopSignals(speaks=self.launch.rank == 0)
         self.clock = TrainingClock()
+        skip, average = self.config.non_finite.skip, self.config_init.ema
+        self.skips = SkipNonFinite(skip) if skip else None
+        self.ema = None
+        if self.command == "fit" and average.decay is not None:
+            self.ema = ExponentialMovingAverage(average, self.skips)
         self.trainer = self.instantiate_trainer()
 
     def _note_how_the_backbone_was_built(self) -> None:
@@ -180,13 +186,12 @@ class TrainingCLI(LightningCLI):
             RunSummary(),
             StepSeeds(self._seed()),
             self.clock,
+            *filter(None, (self.skips, self.ema)),
             MetricsWriter(),
             self.checkpoints,
         ]
         if shown:
             ours.append(default_progress_bar(sys.stderr.isatty()))
-        if self.config.non_finite.skip:
-            ours.append(SkipNonFinite(self.config.non_finite.skip))
         ours.append(Preemption(self.signals, self.checkpoints, self.config.rank_timeout))
         settings["callbacks"] = [*_as_list(settings.get("callbacks")), *ours, *self._more_callbacks]
         settings["plugins"] = [*_as_list(settings.get("plugins")), AtomicCheckpointIO()]
@@ -208,7 +213,7 @@ class TrainingCLI(LightningCLI):
         """The whole config as YAML, every default included and secrets taken out; it runs again as it is."""
         text = self.parser.dump(self.config, skip_link_targets=True, skip_unset=False)
         values = short_names(yaml.safe_load(text))
-        for key in ("resume", "ckpt_path", "run_dir", "force_resume", "protocol", "scales"):
+        for key in ("resume", "ckpt_path", "run_dir", "force_resume", "protocol", "scales", "weights"):
             values.pop(key, None)
         for key in OWNED_TRAINER_KEYS:
             values["trainer"].pop(key, None)
@@ -221,25 +226,6 @@ class TrainingCLI(LightningCLI):
         """Name, package, version and module of the backbone, with the arguments it was built with."""
         built_by: dict[str, Any] = self.model.backbone.built_by  # type: ignore[assignment]
         return {**registry.resolve(built_by["name"]).provenance(), "arguments": built_by["arguments"]}
-
-
-def build(parser: LightningArgumentParser, config: Namespace) -> Namespace:
-    """Instantiate what a config describes; a mistake that a constructor raised comes out as it was raised.
-
-    jsonargparse wraps what constructors raise into an error about types, which hides the sentence that matters.
-    """
-    try:
-        built: Namespace = parser.instantiate(config)
-    except UserMistake:
-        raise
-    except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, UserMistake):
-                raise cause from None
-            cause = cause.__cause__ or cause.__context__
-        raise
-    return built
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -63,9 +63,15 @@ class RunDirectory:
         """The last step that Weights & Biases has a row of; updates made again after a resume are not sent again."""
         return self.path / "wandb_step"
 
-    def result(self, split: str) -> Path:
-        """The result file of a split: ``validate.json`` for "val", ``test.json`` for "test"."""
-        return self.path / RESULT_NAMES.get(split, f"{split}.json")
+    def result(self, split: str, besides: str | None = None) -> Path:
+        """The result file of a split: ``validate.json`` for "val", ``test.json`` for "test".
+
+        Args:
+            split: its name.
+            besides: "ema" or "raw" for the file of the weights that the run is not judged by, ``test_ema.json``.
+        """
+        file = self.path / RESULT_NAMES.get(split, f"{split}.json")
+        return file if besides is None else file.with_stem(f"{file.stem}_{besides}")
 
     @classmethod
     def create(cls, base: Path, config_name: str) -> RunDirectory:

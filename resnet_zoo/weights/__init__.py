@@ -2,6 +2,16 @@
 
 from resnet_zoo.weights.fitting import check_fits
 from resnet_zoo.weights.loading import load_into, read_state_dict
+from resnet_zoo.weights.selection import choose_weights, has_average, state_of
 from resnet_zoo.weights.torchvision import from_torchvision, to_torchvision
 
-__all__ = ["check_fits", "from_torchvision", "load_into", "read_state_dict", "to_torchvision"]
+__all__ = [
+    "check_fits",
+    "choose_weights",
+    "from_torchvision",
+    "has_average",
+    "load_into",
+    "read_state_dict",
+    "state_of",
+    "to_torchvision",
+]

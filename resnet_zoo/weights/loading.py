@@ -10,14 +10,16 @@ from typing import Literal
 from torch import Tensor, nn
 
 from resnet_zoo.errors import InvalidValue, MissingData
+from resnet_zoo.metrics import WeightsName
 from resnet_zoo.safe_load import load_plain, unreadable
 from resnet_zoo.weights.matching import load_exactly
+from resnet_zoo.weights.selection import choose_weights, state_of
 from resnet_zoo.weights.torchvision import from_torchvision
 
 Kind = Literal["torchvision", "state_dict", "checkpoint"]
 
 
-def load_into(model: nn.Module, path: str | Path) -> None:
+def load_into(model: nn.Module, path: str | Path, weights: WeightsName = "raw") -> None:
     """Load a model's weights from a file and note on the model where they came from.
 
     Args:
@@ -25,12 +27,13 @@ def load_into(model: nn.Module, path: str | Path) -> None:
             ``model.weights_from`` becomes ``{"path": ..., "sha256": ..., "kind": ...}``.
         path: a state dict of torchvision's network of that name, a state dict of this model, or the checkpoint of a
             run; saved by ``torch.save`` or, for state dicts, as ``.safetensors``.
+        weights: the raw or the averaged ones of a checkpoint that has both.
 
     Raises:
         MissingData: there is no such file.
         InvalidValue: the file cannot be read, is no set of weights, carries pickled objects, or does not fit.
     """
-    state_dict, kind = read_state_dict(path)
+    state_dict, kind = read_state_dict(path, weights)
     try:
         if kind == "torchvision":
             from_torchvision(state_dict, model)
@@ -42,12 +45,13 @@ def load_into(model: nn.Module, path: str | Path) -> None:
     object.__setattr__(model, "weights_from", provenance)
 
 
-def read_state_dict(path: str | Path) -> tuple[dict[str, Tensor], Kind]:
+def read_state_dict(path: str | Path, weights: WeightsName = "raw") -> tuple[dict[str, Tensor], Kind]:
     """The tensors of a weights file on the CPU, and what kind of file it is.
 
     Raises:
         MissingData: there is no such file.
-        InvalidValue: the file cannot be read, is no set of weights, or carries pickled objects.
+        InvalidValue: the file cannot be read, is no set of weights, holds no averaged ones though they are asked for,
+            or carries pickled objects.
     """
     path = Path(path)
     if not path.is_file():
@@ -57,7 +61,7 @@ def read_state_dict(path: str | Path) -> tuple[dict[str, Tensor], Kind]:
     content = read_safetensors(path) if path.suffix == ".safetensors" else load_plain(path, described)
     kind: Kind = "torchvision"
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content, kind = content["state_dict"], "checkpoint"
+        content, kind = state_of(content, choose_weights(content, weights, path)), "checkpoint"
     if (
         not isinstance(content, Mapping)
         or not content

@@ -32,6 +32,8 @@ class CountingModule(LightningModule):
         self.train_counts = TopKCounts(6)
         self.eval_counts = TopKCounts(6)
         self.scores: dict[str, Scores] = {}
+        self.ema_scores: dict[str, Scores] = {}
+        self.weights_name = "raw"
         self.observed_errors: list[float] = []
         self.all_losses: list[Tensor] = []
         self.losses_by_step = losses_by_step or {}

@@ -9,10 +9,11 @@ import torch
 
 from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.arguments import parse_arguments
+from resnet_zoo.cli.building import build
 from resnet_zoo.cli.configs import find_config, shipped_configs
 from resnet_zoo.cli.launch import Launch
 from resnet_zoo.cli.names import NAMED_KEYS
-from resnet_zoo.cli.training_cli import TrainingCLI, build
+from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import MissingData, UnknownName
 from resnet_zoo.optim import Position
 
