@@ -159,7 +159,7 @@ def test_what_makes_no_sense_is_refused_before_any_work(
     refusals = [
         (["test", *last, "--weights", "ema"], "holds no averaged weights: the run that wrote it kept none"),
         (exported, "holds no averaged weights: the run that wrote it kept none"),
-        ([*start, "--checkpoint.monitor", "val/ema_top1"], "'checkpoint.monitor' is val/ema_top1, but there is no moving"),
+        ([*start, "--checkpoint.monitor", "val/ema_top1"], "is val/ema_top1, but there is no moving average"),
         ([*start, "--ema.warm_up", "true"], "ema.warm_up has no effect without ema.decay"),
     ]  # fmt: skip
     for number, (words, message) in enumerate(refusals):
