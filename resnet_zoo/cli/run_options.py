@@ -49,6 +49,21 @@ def add_run_options(parser: LightningArgumentParser, command: str) -> None:
         help="Checkpoint to continue (fit) or to evaluate: a path, or 'best' or 'last' of run_dir. Given several "
         "times, validate and test average their class probabilities.",
     )
+    _add_evaluation_options(parser, command)
+    parser.add_argument(
+        "--logger",
+        type=Literal["wandb", "tensorboard", "none"],
+        default="wandb",
+        help="Where metrics go besides metrics.csv.",
+    )
+    parser.add_class_arguments(WandbSettings, "wandb")
+    parser.add_class_arguments(CheckpointSettings, "checkpoint")
+    parser.add_class_arguments(EmaSettings, "ema")
+    parser.add_class_arguments(NonFiniteSettings, "non_finite")
+
+
+def _add_evaluation_options(parser: LightningArgumentParser, command: str) -> None:
+    """What is evaluated, and how the images are looked at."""
     if command in ("validate", "test"):
         parser.add_argument(
             "--protocol",
@@ -72,13 +87,3 @@ def add_run_options(parser: LightningArgumentParser, command: str) -> None:
             help="Which weights of a checkpoint that holds both: raw, those that were trained, or ema, their moving "
             "average; by default those that the run's checkpoint.monitor scores.",
         )
-    parser.add_argument(
-        "--logger",
-        type=Literal["wandb", "tensorboard", "none"],
-        default="wandb",
-        help="Where metrics go besides metrics.csv.",
-    )
-    parser.add_class_arguments(WandbSettings, "wandb")
-    parser.add_class_arguments(CheckpointSettings, "checkpoint")
-    parser.add_class_arguments(EmaSettings, "ema")
-    parser.add_class_arguments(NonFiniteSettings, "non_finite")
