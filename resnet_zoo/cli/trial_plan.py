@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from resnet_zoo.cli.arguments import Arguments
+from resnet_zoo.cli.building import build
 from resnet_zoo.cli.explain import length_of_training, world_size
 from resnet_zoo.cli.launch import Launch
-from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI, build
+from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI
 from resnet_zoo.errors import InvalidValue
 
 LONGEST_EPOCH = 60
