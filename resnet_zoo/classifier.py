@@ -22,6 +22,7 @@ from resnet_zoo.optim import (
     split_parameters,
 )
 from resnet_zoo.precision import norms_untouched
+from resnet_zoo.train_error_watch import TrainErrorWatch
 from resnet_zoo.weights import check_fits, load_into
 
 OptimizerCallable = Callable[[Iterable[Any]], Optimizer]
@@ -95,7 +96,7 @@ class ImageClassifier(ExactEvaluation):
         self.channels_last = channels_last
         self.compile_backbone = compile
         self.compile_mode = compile_mode
-        self.warm_up_released = False
+        self.train_error_watch = TrainErrorWatch(self.lr_schedule.hold, num_classes)
         self.train_counts = TopKCounts(num_classes)
         self._base_learning_rates: list[float] = []
         self._rate_sentence = ""
@@ -168,7 +169,7 @@ class ImageClassifier(ExactEvaluation):
         The rate depends on nothing but the config and the number of updates made, so a resumed run and a changed
         ``--model.optimizer.lr`` both get the rate that the config says.
         """
-        factor = self.lr_schedule.factor(self.position(), self.warm_up_released)
+        factor = self.lr_schedule.factor(self.position(), released=not self.train_error_watch.holds)
         for group, rate in zip(self._optimizer().param_groups, self._base_learning_rates, strict=True):
             group["lr"] = rate * factor
 
@@ -178,12 +179,6 @@ class ImageClassifier(ExactEvaluation):
     def learning_rate(self) -> float:
         """The first group's learning rate of the current or last update."""
         return float(self._optimizer().param_groups[0]["lr"])
-
-    def observe_train_error(self, error: float) -> None:
-        """End a schedule's hold (the paper's warm-up of ResNet-110) once the training error (%) is low enough."""
-        hold = getattr(self.lr_schedule, "hold", None)
-        if hold is not None and error < hold.train_error:
-            self.warm_up_released = True
 
     # Training
 
@@ -206,6 +201,7 @@ class ImageClassifier(ExactEvaluation):
         update, batch_of_update = divmod(batch_idx, self.trainer.accumulate_grad_batches)
         if batch_of_update == 0:
             self._update_of_epoch = update
+            self.train_error_watch.begin_update(self.position().step)
             self.set_learning_rate()
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
@@ -219,26 +215,28 @@ class ImageClassifier(ExactEvaluation):
             logits, batch.labels, ignore_index=-1, reduction="none", label_smoothing=self.label_smoothing
         )
         self.train_counts.update(logits.detach(), batch.labels, losses.detach())
+        self.train_error_watch.count(logits.detach(), batch.labels, losses.detach())
         return losses.sum() * (self._loss_scale / batch.update_size)
 
     # Checkpoints: tensors and plain types only
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what rebuilds the model without its config: how the backbone was made, classes, the warm-up's flag."""
+        """Add what rebuilds the model without its config: how the backbone was made, classes, the hold."""
         datamodule = getattr(self._trainer, "datamodule", None)
         checkpoint["resnet_zoo"] = {
             "backbone": getattr(self.backbone, "built_by", None),
             "num_classes": self.num_classes,
             "class_names": list(getattr(datamodule, "class_names", ())),
             "preprocessing": None if datamodule is None else datamodule.preprocessing(),
-            "warm_up_released": self.warm_up_released,
+            "hold": self.train_error_watch.state(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take over the warm-up's flag."""
+        """Go on with the hold where it was."""
         self.check_fits(checkpoint)
         super().on_load_checkpoint(checkpoint)
-        self.warm_up_released = bool(checkpoint.get("resnet_zoo", {}).get("warm_up_released", False))
+        if "hold" in (ours := checkpoint.get("resnet_zoo", {})):
+            self.train_error_watch.load(ours["hold"])
 
     def check_fits(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another number of classes or of another net; see ``weights.check_fits``."""

@@ -83,13 +83,24 @@ def test_training_follows_the_schedule_update_by_update(tmp_path: Path) -> None:
     assert seen == pytest.approx([0.05, 0.075, 0.1, 0.01, 0.01, 0.01])
 
 
-def test_the_hold_is_released_by_the_training_error() -> None:
-    model = _classifier(lr_schedule=StepSchedule(milestones=[1.0], hold=HoldUntilTrainError(0.1, 80.0)))
-    model.observe_train_error(85.0)
-    assert not model.warm_up_released
-    model.observe_train_error(79.0)
-    model.observe_train_error(90.0)
-    assert model.warm_up_released, "once released, a bad moment does not hold the rate down again"
+@pytest.mark.parametrize(("train_error", "held"), [(99.9, [0.01, 0.01, 0.1]), (0.1, [0.01, 0.01, 0.01])])
+@pytest.mark.parametrize("log_every_n_steps", [1, 50])
+def test_the_hold_is_released_by_the_training_error_and_not_by_what_is_logged(
+    tmp_path: Path, train_error: float, held: list[float], log_every_n_steps: int
+) -> None:
+    hold = HoldUntilTrainError(0.1, train_error, window_steps=2)
+    model = _classifier(lr_schedule=StepSchedule(milestones=[9.0], hold=hold))
+    seen: list[float] = []
+    step = model.training_step
+
+    def watched(batch: ImageBatch, batch_idx: int) -> torch.Tensor:
+        seen.append(model.learning_rate())
+        return step(batch, batch_idx)
+
+    model.training_step = watched  # type: ignore[method-assign]
+    trainer = _trainer(tmp_path, max_epochs=1, log_every_n_steps=log_every_n_steps)
+    trainer.fit(model, datamodule=_data())
+    assert seen == pytest.approx(held)
 
 
 @pytest.mark.parametrize(("decays", "groups"), [(True, 1), (False, 2)])

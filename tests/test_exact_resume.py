@@ -105,7 +105,7 @@ def test_on_two_ranks(tmp_path: Path, moment: Moment, words: tuple[str, ...]) ->
     _assert_exact(tmp_path, 2, moment, *words)
 
 
-STEPS = "{class_path: StepSchedule, init_args: {milestones: [2], hold: {train_error: 95}}}"
+STEPS = "{class_path: StepSchedule, init_args: {milestones: [2], hold: {train_error: 95, window_steps: 4}}}"
 
 
 @pytest.mark.slow

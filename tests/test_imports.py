@@ -64,6 +64,7 @@ PART_OF = {
     "ledger": "metrics",
     "precision": "optim",
     "exact_evaluation": "classifier",
+    "train_error_watch": "classifier",
 }
 # The classifier reads batches; it knows no data set.
 ONLY_MODULES = {("classifier", "data"): {"resnet_zoo.data.batch"}}

@@ -26,9 +26,6 @@ class CountedTraining(Protocol):
     def learning_rate(self) -> float:
         """The learning rate of the last update."""
 
-    def observe_train_error(self, error: float) -> None:
-        """Take notice of the running training error in percent, which may release a schedule's hold."""
-
 
 class Table(Protocol):
     """A logger whose rows can be counted and taken back, as ``loggers.MetricsCSV``'s."""
@@ -142,7 +139,6 @@ class MetricsWriter(Callback):
         seconds = time.perf_counter() - self._since
         learning_rate = training.learning_rate()
         check_scores(scores, trainer, learning_rate, self._written_step + 1)
-        training.observe_train_error(100.0 - scores.top1)
         speed = scores.evaluated / max(seconds, 1e-9)
         self.latest = {
             **named_scores("train", scores),

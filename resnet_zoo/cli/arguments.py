@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import yaml
 
-from resnet_zoo.cli.config_files import Config, KeyPath, merge, read_config
-from resnet_zoo.cli.configs import find_config
+from resnet_zoo.cli.bases import read_with_bases
+from resnet_zoo.cli.config_files import Config, KeyPath, merge
 from resnet_zoo.errors import InvalidValue, UnknownName, UserMistake
 from resnet_zoo.runs import remember_secrets
 
@@ -92,10 +93,7 @@ def parse_arguments(words: list[str], named_keys: NamedKeys) -> Arguments:
         if key in ("--config", "-c"):
             if not value:
                 raise InvalidValue("--config needs the path or the name of a config file.")
-            path = find_config(value)
-            loaded = read_config(path, shown_as=value if path.as_posix() == value else path.as_posix())
-            for named_key, resolve in named_keys.items():
-                _resolve_in_config(loaded, tuple(named_key.split(".")), resolve)
+            loaded, path = read_with_bases(value, partial(_resolve_names, named_keys))
             remember_secrets(loaded.values)
             arguments.config = merge(arguments.config, loaded)
             arguments.config_names.append(path.stem)
@@ -133,6 +131,11 @@ def _is_negative_number(word: str) -> bool:
     except ValueError:
         return False
     return word.startswith("-")
+
+
+def _resolve_names(named_keys: NamedKeys, config: Config) -> None:
+    for named_key, resolve in named_keys.items():
+        _resolve_in_config(config, tuple(named_key.split(".")), resolve)
 
 
 def _resolve_in_config(config: Config, path: KeyPath, resolve: Callable[[str], str]) -> None:

@@ -1,7 +1,8 @@
 """What the training commands say about themselves, each with an example."""
 
 DESCRIPTIONS = {
-    "explain": "Print what a run would do. Example: resnet-zoo explain --config r50_imagenet --trainer.devices 8",
+    "explain": "Print what a run would do. With --measure also the hours it would take, from a few "
+    "steps on this device. Example: resnet-zoo explain --config r50_imagenet --trainer.devices 8",
     "fit": "Train a classifier. Example: resnet-zoo fit --config quickstart --trainer.max_epochs 3",
     "validate": "Score a checkpoint on the validation split. Example: resnet-zoo validate --config "
     "runs/quickstart/1/config.yaml --ckpt_path runs/quickstart/1/checkpoints/best.ckpt",

@@ -15,32 +15,50 @@ from resnet_zoo.cli.building import build
 from resnet_zoo.cli.launch import Launch
 from resnet_zoo.cli.names import NAMED_KEYS
 from resnet_zoo.cli.run_setup import configured_rate
+from resnet_zoo.cli.stand_in import with_stand_in
+from resnet_zoo.cli.step_time import measure_step
 from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI
 from resnet_zoo.errors import InvalidValue, MissingData
 from resnet_zoo.optim import Position, split_parameters
 
+MEASURE = "--measure"
 _MOST_EPOCHS_SHOWN = 12
 _MOST_NAMES_SHOWN = 6
 
 
 def main(argv: list[str]) -> int:
-    """Print the resolved config with the origin of every value, batches, updates, learning rates, decay groups."""
-    arguments = parse_arguments(argv, NAMED_KEYS)
-    try:
-        cli = TrainingCLI("explain", arguments, Launch("none"), construct=False)
-    except ParseRefused as refused:
-        raise refused.mistake from refused.__cause__
+    """Print the resolved config with the origin of every value, batches, updates, learning rates, decay groups.
+
+    With ``--measure`` also the hours that the training will take, from a few of its steps on this device.
+    """
+    words = [word for word in argv if word != MEASURE]
+    arguments = parse_arguments(words, NAMED_KEYS)
+    cli = _parsed(arguments)
     print("\n".join(_config_lines(cli, arguments)))
     try:
         built = build(cli.parser, cli.config)
     except MissingData as error:
-        print(f"\ndata: {error}\nSteps, learning rates and decay groups need the data and are left out.")
-        return 0
+        stand_in = with_stand_in(words, cli.config.data)
+        if stand_in is None:
+            print(f"\ndata: {error}\nSteps, learning rates and decay groups need the data and are left out.")
+            return 0
+        print(f"\ndata: {error}\n{stand_in[1]}")
+        cli = _parsed(stand_in[0])
+        built = build(cli.parser, cli.config)
     print("\n" + "\n".join(_plan_lines(cli, built.data, built.model)))
     if built.ema.decay is not None:
         print("\n" + "\n".join(_ema_lines(cli, built.data, built.ema)))
     print("\n" + "\n".join(_decay_lines(built.model)))
+    if MEASURE in argv:
+        print("\n" + "\n".join(_time_lines(cli, built.data, built.model)))
     return 0
+
+
+def _parsed(arguments: Arguments) -> TrainingCLI:
+    try:
+        return TrainingCLI("explain", arguments, Launch("none"), construct=False)
+    except ParseRefused as refused:
+        raise refused.mistake from refused.__cause__
 
 
 def _config_lines(cli: TrainingCLI, arguments: Arguments) -> Iterator[str]:
@@ -108,6 +126,8 @@ def _plan_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
     schedule = model.lr_schedule
     yield f"# {sentence}"
     yield f"{type(schedule).__name__}, warm-up of {schedule.num_warmup_steps(position):,} updates"
+    if schedule.hold is not None:
+        yield f"{schedule.hold}; the rates below are those after"
     yield from schedule.remarks(position)
     yield "epoch  learning rate"
     for epoch in _epochs_to_show(position):
@@ -156,3 +176,20 @@ def _decay_lines(model: Any) -> Iterator[str]:
         kind = "not decayed" if group.get("weight_decay") == 0.0 else "decayed"
         more = f" and {len(names) - _MOST_NAMES_SHOWN} more" if len(names) > _MOST_NAMES_SHOWN else ""
         yield f"{kind}: {len(names)} tensors, {count:,} values: {', '.join(names[:_MOST_NAMES_SHOWN])}{more}"
+
+
+def _time_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
+    ranks, accumulate = world_size(cli), cli.config.trainer.accumulate_grad_batches
+    per_rank = data.global_batch_size // (ranks * accumulate)
+    end = _end(cli, data.num_updates_per_epoch())
+    measured = measure_step(model, data.image_size, per_rank, cli.config.trainer.precision)
+    total = round(end.total_epochs * data.num_samples["train"])
+    hours = total / measured.images_per_second / 3600
+    yield "# expected time"
+    yield (
+        f"{measured.images_per_second:,.1f} images/s on {measured.device}: steps of {measured.images} images of "
+        f"{data.image_size}x{data.image_size}, without reading and decoding"
+    )
+    yield f"{total:,} images in all: {hours:.3g} hours on one such device"
+    if ranks > 1:
+        yield f"and {hours / ranks:.3g} hours on {ranks} of them, if sharing the work cost nothing"

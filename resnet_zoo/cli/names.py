@@ -7,7 +7,10 @@ path is taken as it is. Errors carry the nearest names.
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 from typing import Any
+
+import torch.optim
 
 from resnet_zoo import data, optim
 from resnet_zoo.cli.arguments import NamedKeys
@@ -15,6 +18,8 @@ from resnet_zoo.errors import UnknownName, unknown_name
 from resnet_zoo.registry import registry
 
 _BACKBONES = "resnet_zoo.backbones."
+_EXTRAS = ("timm",)
+"""Packages that are an extra of ours."""
 
 
 def backbone_path(name: str) -> str:
@@ -36,9 +41,38 @@ def schedule_path(name: str) -> str:
     return _class_path(name, "learning-rate schedule", "resnet_zoo.optim", optim, optim.Schedule)
 
 
+def optimizer_path(name: str) -> str:
+    """The import path of an optimizer: ``SGD`` for torch's own, or an import path such as ``timm.optim.Lamb``.
+
+    Raises:
+        UnknownName: torch has none of that name, or nothing can be imported from that path.
+    """
+    if "." in name:
+        path = name.rpartition(".")[0]
+        package = path.partition(".")[0]
+        if find_spec(package) is None:
+            advice = f"pip install 'resnet-zoo[{package}]'" if package in _EXTRAS else f"Install {package}"
+            raise UnknownName(
+                f"no optimizer at {name!r}: {package} is not installed. {advice}, or use torch.optim."
+            )
+        _imported(name, "optimizer", f"See torch.optim, and {path} for its own.")
+        return name
+    offered = sorted(
+        key
+        for key, found in vars(torch.optim).items()
+        if isinstance(found, type) and issubclass(found, torch.optim.Optimizer)
+    )
+    if name not in offered:
+        raise unknown_name(
+            "optimizer in torch.optim", name, offered, "Others go by import path, e.g. timm.optim.Lamb."
+        )
+    return f"torch.optim.{name}"
+
+
 NAMED_KEYS: NamedKeys = {
     "model.backbone": backbone_path,
     "model.lr_schedule": schedule_path,
+    "model.optimizer": optimizer_path,
     "data": data_path,
 }
 
@@ -53,14 +87,18 @@ def _class_path(name: str, kind: str, package: str, module: Any, base: type) -> 
         return f"{package}.{name}"
     if "." not in name:
         raise unknown_name(kind, name, offered, f"Known: {', '.join(offered)}.")
-    path, _, last = name.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(path), last)
-    except (ImportError, AttributeError) as error:
-        raise UnknownName(f"no {kind} at {name!r}: {error}. Known: {', '.join(offered)}.") from error
+    found = _imported(name, kind, f"Known: {', '.join(offered)}.")
     if not (isinstance(found, type) and issubclass(found, base)):
         raise UnknownName(f"{name!r} is no {kind}: it is not a subclass of {package}.{base.__name__}.")
     return name
+
+
+def _imported(name: str, kind: str, next_step: str) -> Any:
+    path, _, last = name.rpartition(".")
+    try:
+        return getattr(importlib.import_module(path), last)
+    except (ImportError, AttributeError) as error:
+        raise UnknownName(f"no {kind} at {name!r}: {error}. {next_step}") from error
 
 
 def short_names(values: Any) -> Any:

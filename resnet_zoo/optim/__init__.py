@@ -1,11 +1,13 @@
 """Learning-rate schedules, parameter groups and the batch-size rule."""
 
 from resnet_zoo.optim.batch_size_rule import BatchSizeRule, scaled_learning_rate
+from resnet_zoo.optim.exponential_schedule import ExponentialSchedule
+from resnet_zoo.optim.hold import HoldUntilTrainError
 from resnet_zoo.optim.parameter_groups import is_norm_layer, split_parameters
+from resnet_zoo.optim.polynomial_schedule import PolynomialSchedule
 from resnet_zoo.optim.schedules import (
     ConstantSchedule,
     CosineSchedule,
-    HoldUntilTrainError,
     OneCycleSchedule,
     Position,
     Schedule,
@@ -17,8 +19,10 @@ __all__ = [
     "BatchSizeRule",
     "ConstantSchedule",
     "CosineSchedule",
+    "ExponentialSchedule",
     "HoldUntilTrainError",
     "OneCycleSchedule",
+    "PolynomialSchedule",
     "Position",
     "Schedule",
     "StepSchedule",

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from resnet_zoo.errors import InvalidValue
+from resnet_zoo.optim.hold import HoldUntilTrainError
 from resnet_zoo.optim.warmup import DEFAULT_WARMUP_START_FACTOR, Warmup
 
 
@@ -37,39 +38,6 @@ class Position:
     def total_epochs(self) -> float:
         """Length of the whole training in epochs."""
         return self.total_steps / self.steps_per_epoch
-
-
-@dataclass(frozen=True)
-class HoldUntilTrainError:
-    """Hold the learning rate down until the net has begun to learn.
-
-    He et al. 2015 (arXiv:1512.03385), section 4.2: ResNet-110 trains with 0.01 instead of 0.1 until its training
-    error is below 80 %, after about 400 updates, and then continues with the usual schedule.
-
-    Args:
-        hold_factor: factor of the learning rate while it is held, above 0 and below 1.
-        train_error: percent; the running training error that must be undercut once.
-
-    Raises:
-        InvalidValue: a value is out of range.
-    """
-
-    hold_factor: float = 0.1
-    train_error: float = 80.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.hold_factor < 1:
-            raise InvalidValue(
-                f"hold_factor={self.hold_factor:g} is not allowed. Use a number between 0 and 1, e.g. 0.1."
-            )
-        if not 0 < self.train_error < 100:
-            raise InvalidValue(
-                f"train_error={self.train_error:g} is not allowed. Use a percentage between 0 and 100, e.g. 80."
-            )
-
-    def is_released_by(self, error_percent: float) -> bool:
-        """Whether this training error, in percent, ends the hold. NaN does not."""
-        return error_percent < self.train_error
 
 
 class Schedule(ABC):
@@ -152,6 +120,8 @@ class CosineSchedule(Schedule):
         warmup_epochs: length of the linear warm-up in epochs; the cosine takes the rest of the training.
         warmup_steps: its length in updates, instead of ``warmup_epochs``.
         warmup_start_factor: factor at the first update of a warm-up.
+        warmup_takes_from_cosine: the cosine spans the whole training and the warm-up stands in place of its
+            beginning, as timm has it by default; where the warm-up ends, the rate steps down to the cosine.
 
     Raises:
         InvalidValue: a value is out of range, or both lengths are given.
@@ -163,13 +133,19 @@ class CosineSchedule(Schedule):
         warmup_epochs: float = 0.0,
         warmup_steps: int | None = None,
         warmup_start_factor: float = DEFAULT_WARMUP_START_FACTOR,
+        warmup_takes_from_cosine: bool = False,
     ) -> None:
         super().__init__(Warmup(warmup_epochs, warmup_steps, warmup_start_factor))
-        self.final_factor = _checked_final_factor(final_factor)
+        self.final_factor = checked_final_factor(final_factor)
+        self.warmup_takes_from_cosine = warmup_takes_from_cosine
 
     def decay_factor(self, position: Position) -> float:
         """The cosine's share."""
-        return _cosine(position, self.num_warmup_steps(position), self.final_factor)
+        warmup_steps = self.num_warmup_steps(position)
+        over = position.step >= warmup_steps
+        return _cosine(
+            position, 0 if over and self.warmup_takes_from_cosine else warmup_steps, self.final_factor
+        )
 
 
 class OneCycleSchedule(Schedule):
@@ -199,7 +175,7 @@ class OneCycleSchedule(Schedule):
             )
         super().__init__(Warmup(start_factor=warmup_start_factor))
         self.warmup_fraction = warmup_fraction
-        self.final_factor = _checked_final_factor(final_factor)
+        self.final_factor = checked_final_factor(final_factor)
 
     def num_warmup_steps(self, position: Position) -> int:
         """Length of the rise in updates."""
@@ -217,12 +193,20 @@ class OneCycleSchedule(Schedule):
 
 def _cosine(position: Position, start: int, final_factor: float) -> float:
     """1 up to update ``start``, then half a cosine to ``final_factor`` at the end, and flat beyond."""
-    progress = (position.step - start) / max(position.total_steps - start, 1)
-    progress = min(max(progress, 0.0), 1.0)
-    return final_factor + (1.0 - final_factor) * 0.5 * (1.0 + math.cos(math.pi * progress))
+    return final_factor + (1.0 - final_factor) * 0.5 * (1.0 + math.cos(math.pi * progress(position, start)))
 
 
-def _checked_final_factor(final_factor: float) -> float:
+def progress(position: Position, start: int) -> float:
+    """The share of the way from update ``start`` to the end of the training; from 0 to 1."""
+    return min(max((position.step - start) / max(position.total_steps - start, 1), 0.0), 1.0)
+
+
+def checked_final_factor(final_factor: float) -> float:
+    """The factor as it is, if it is one.
+
+    Raises:
+        InvalidValue: not from 0 to 1.
+    """
     if not 0 <= final_factor <= 1:
         raise InvalidValue(
             f"final_factor={final_factor:g} is not allowed. Use a share of the learning rate from 0 to 1."

@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 
 from resnet_zoo.errors import InvalidValue
-from resnet_zoo.optim.schedules import HoldUntilTrainError, Position, Schedule
+from resnet_zoo.optim.hold import HoldUntilTrainError
+from resnet_zoo.optim.schedules import Position, Schedule
 from resnet_zoo.optim.warmup import DEFAULT_WARMUP_START_FACTOR, Warmup
 
 

@@ -34,15 +34,11 @@ class CountingModule(LightningModule):
         self.scores: dict[str, Scores] = {}
         self.ema_scores: dict[str, Scores] = {}
         self.weights_name = "raw"
-        self.observed_errors: list[float] = []
         self.all_losses: list[Tensor] = []
         self.losses_by_step = losses_by_step or {}
 
     def learning_rate(self) -> float:
         return 0.5
-
-    def observe_train_error(self, error: float) -> None:
-        self.observed_errors.append(error)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.5)

@@ -36,7 +36,6 @@ def test_a_row_is_the_mean_over_the_images_since_the_last(
     since = [trained.all_losses[0:3], trained.all_losses[3:6], trained.all_losses[6:8]]
     expected = [torch.cat(losses).double().mean().item() for losses in since]
     assert [row["train/loss"] for row in memory.rows] == pytest.approx(expected, rel=1e-12)
-    assert trained.observed_errors == [100 - row["train/top1"] for row in memory.rows]
 
 
 def test_accumulated_batches_make_one_update(

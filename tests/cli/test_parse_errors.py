@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,9 @@ def test_a_mistake_in_a_file_names_the_line(
         ("--model.backbone.shortcut Z", "command line: 'model.backbone.shortcut' cannot be 'Z'. Allowed: one of 'A', 'B', 'C', 'D'."),
         ("--data.val_siz 3", "command line: unknown key '--data.val_siz'. Did you mean 'val_size'? Digits accepts:"),
         ("--model.optimizer.lr fast", "command line: 'model.optimizer.lr' cannot be 'fast'. Allowed: float."),
+        ("--model.optimizer SDG", "no optimizer in torch.optim named 'SDG'. Did you mean 'SGD'?"),
+        ("--model.optimizer timm.optim.Lam", "no optimizer at 'timm.optim.Lam': module 'timm.optim' has no attribute 'Lam'."),
+        ("--model.optimizer nowhere.Lamb", "no optimizer at 'nowhere.Lamb': nowhere is not installed. Install nowhere, or use torch.optim."),
         ("--logger wandbb", "command line: 'logger' cannot be 'wandbb'. Allowed: one of 'wandb', 'tensorboard', 'none'."),
         ("stray", "command line: 'stray' is no option. Options are written --key value."),
         ("--data ImageNet --data.root nowhere", "ImageNet root 'nowhere' does not exist"),
@@ -85,4 +89,15 @@ def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_evaluation_without_weights_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert _refused(capsys, "test", "--config", "quickstart").startswith(
         "test needs trained weights: --ckpt_path"
+    )
+
+
+def test_an_optimizer_of_an_extra_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        "resnet_zoo.cli.names.find_spec", lambda name: None if name == "timm" else find_spec(name)
+    )
+    assert _refused(capsys, "fit", "--config", "quickstart", "--model.optimizer", "timm.optim.Lamb") == (
+        "no optimizer at 'timm.optim.Lamb': timm is not installed. pip install 'resnet-zoo[timm]', or use torch.optim."
     )

@@ -21,8 +21,10 @@ from resnet_zoo.errors import InvalidValue
 from resnet_zoo.optim import (
     ConstantSchedule,
     CosineSchedule,
+    ExponentialSchedule,
     HoldUntilTrainError,
     OneCycleSchedule,
+    PolynomialSchedule,
     Position,
     Schedule,
     StepSchedule,
@@ -153,6 +155,9 @@ def test_a_schedule_without_a_hold_does_not_care_about_release() -> None:
         CosineSchedule(warmup_steps=7),
         OneCycleSchedule(),
         ConstantSchedule(warmup_epochs=0.5),
+        PolynomialSchedule(power=2, warmup_epochs=2),
+        ExponentialSchedule(0.9, warmup_epochs=2),
+        CosineSchedule(warmup_epochs=2, warmup_takes_from_cosine=True),
     ],
 )
 def test_a_schedule_is_pure_so_any_position_can_be_asked_for_in_any_order(schedule: Schedule) -> None:
@@ -163,7 +168,14 @@ def test_a_schedule_is_pure_so_any_position_can_be_asked_for_in_any_order(schedu
 
 
 @pytest.mark.parametrize(
-    "schedule", [CosineSchedule(warmup_epochs=50), OneCycleSchedule(), StepSchedule([99.0])]
+    "schedule",
+    [
+        CosineSchedule(warmup_epochs=50),
+        OneCycleSchedule(),
+        StepSchedule([99.0]),
+        PolynomialSchedule(0.5, warmup_epochs=50),
+        ExponentialSchedule(0.5),
+    ],
 )
 def test_beyond_its_end_and_in_a_training_shorter_than_its_warmup_a_schedule_stays_defined(
     schedule: Schedule,
@@ -202,6 +214,10 @@ def test_remarks_name_what_the_training_does_not_reach() -> None:
         (lambda: OneCycleSchedule(warmup_fraction=1), "warmup_fraction=1 is not allowed"),
         (lambda: HoldUntilTrainError(hold_factor=1), "hold_factor=1 is not allowed"),
         (lambda: HoldUntilTrainError(train_error=0), "train_error=0 is not allowed"),
+        (lambda: HoldUntilTrainError(window_steps=0), "window_steps=0 is not allowed"),
+        (lambda: PolynomialSchedule(power=0), "power=0 is not allowed"),
+        (lambda: PolynomialSchedule(final_factor=-1), "final_factor=-1 is not allowed"),
+        (lambda: ExponentialSchedule(gamma=1.1), "gamma=1.1 is not allowed"),
     ],
 )
 def test_a_wrong_value_is_refused_at_construction(build: object, message: str) -> None:

@@ -1,0 +1,50 @@
+"""What a run would do, also where its data is not."""
+
+from __future__ import annotations
+
+import pytest
+from jsonargparse import Namespace
+
+from resnet_zoo.cli.main import main
+from resnet_zoo.cli.stand_in import with_stand_in
+
+
+def explained(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main(["explain", *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_imagenet_is_explained_without_its_images(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--config", "r18_imagenet", "--data.root", "nowhere", "--trainer.devices", "4")
+    text = explained(capsys, *words)
+    assert "ImageNet root 'nowhere' does not exist" in text
+    assert "computed for ImageNet's published 1,281,167 training images" in text
+    assert "global batch 256 = 64 images x 4 ranks x 1 accumulated" in text
+    assert "5,005 updates an epoch, 450,450 in all (90.0 epochs)" in text
+    assert "decayed: 62 tensors, 11,689,512 values" in text, "the paper decays everything"
+
+
+def test_a_hold_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    text = explained(capsys, "--config", "r110_cifar10", "--data.root", "nowhere", "--data.download", "false")
+    assert "held at 0.1 of the rate until the training error over 100 updates is below 80 %" in text
+    assert "352 updates an epoch, 64,000 in all" in text, "45,000 images, as the paper splits them"
+
+
+def test_hours_come_from_measured_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    text = explained(
+        capsys, "--config", "quickstart", "--trainer.devices", "2", "--trainer.max_epochs", "100", "--measure"
+    )
+    lines = text.split("# expected time\n")[1].splitlines()
+    speed, images = lines[0].split(" images/s on ")
+    assert "steps of 32 images of 8x8" in images
+    in_all, hours = lines[1].split(" images in all: ")
+    seconds = float(hours.split()[0]) * 3600
+    assert int(in_all.replace(",", "")) == 100 * 1258
+    assert seconds == pytest.approx(100 * 1258 / float(speed.replace(",", "")), rel=0.01)
+    assert float(lines[2].split()[1]) == pytest.approx(seconds / 3600 / 2, rel=0.01)
+
+
+def test_a_data_set_of_unknown_size_has_no_stand_in() -> None:
+    assert (
+        with_stand_in([], Namespace(class_path="resnet_zoo.data.ImageFolder", init_args=Namespace())) is None
+    )
