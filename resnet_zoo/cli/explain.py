@@ -181,7 +181,7 @@ def _decay_lines(model: Any) -> Iterator[str]:
 def _time_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
     ranks, accumulate = world_size(cli), cli.config.trainer.accumulate_grad_batches
     per_rank = data.global_batch_size // (ranks * accumulate)
-    end = _end(cli, data.num_updates_per_epoch())
+    end = length_of_training(cli, data.num_updates_per_epoch())
     measured = measure_step(model, data.image_size, per_rank, cli.config.trainer.precision)
     total = round(end.total_epochs * data.num_samples["train"])
     hours = total / measured.images_per_second / 3600

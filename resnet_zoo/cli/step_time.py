@@ -68,7 +68,7 @@ def _training_step(
     def step(batch: torch.Tensor, labels: torch.Tensor) -> None:
         with torch.autocast(device.type, mixed) if mixed else nullcontext():
             logits = model(batch)
-        cross_entropy(logits.float(), labels).backward()
+        cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
 

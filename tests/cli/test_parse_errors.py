@@ -63,7 +63,7 @@ def test_a_mistake_in_a_file_names_the_line(
         ("--data.val_siz 3", "command line: unknown key '--data.val_siz'. Did you mean 'val_size'? Digits accepts:"),
         ("--model.optimizer.lr fast", "command line: 'model.optimizer.lr' cannot be 'fast'. Allowed: float."),
         ("--model.optimizer SDG", "no optimizer in torch.optim named 'SDG'. Did you mean 'SGD'?"),
-        ("--model.optimizer timm.optim.Lam", "no optimizer at 'timm.optim.Lam': module 'timm.optim' has no attribute 'Lam'."),
+        ("--model.optimizer torch.optim.SDG", "no optimizer at 'torch.optim.SDG': module 'torch.optim' has no attribute 'SDG'."),
         ("--model.optimizer nowhere.Lamb", "no optimizer at 'nowhere.Lamb': nowhere is not installed. Install nowhere, or use torch.optim."),
         ("--logger wandbb", "command line: 'logger' cannot be 'wandbb'. Allowed: one of 'wandb', 'tensorboard', 'none'."),
         ("stray", "command line: 'stray' is no option. Options are written --key value."),
