@@ -40,7 +40,7 @@ class Tally:
         losses = cross_entropy(logits, batch.labels, ignore_index=-1, reduction="none")
         self.counts.update(logits, batch.labels, losses)
         if self.ledger is not None:
-            self.ledger.record(batch.indices)
+            self.ledger.record(batch.indices, [image.index for image in batch.unreadable])
 
     def scores(self, split: str, complete: bool) -> Scores:
         """Sum over all ranks; every rank must call it, once.
@@ -165,15 +165,19 @@ class ExactEvaluation(LightningModule):
         whole = isinstance(limit, float) and limit == 1.0  # the integer 1 is a single batch
         return bool(trainer.fast_dev_run) or trainer.sanity_checking or not whole  # type: ignore[attr-defined]
 
-    def predict_step(self, batch: ImageBatch, batch_idx: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def predict_step(
+        self, batch: ImageBatch, batch_idx: int
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """The likeliest classes of one batch, at most five.
 
         Returns:
-            indices (b,), labels (b,), probabilities (b, k) in falling order and their classes (b, k), on the CPU.
+            indices (b,), labels (b,), probabilities (b, k) in falling order and their classes (b, k), and the indices
+            of images that could not be read, on the CPU.
         """
         probabilities = self(batch.images).float().softmax(dim=1)
         values, classes = probabilities.topk(min(TOP_K, self.num_classes), dim=1)
-        return batch.indices.cpu(), batch.labels.cpu(), values.cpu(), classes.cpu()
+        unreadable = torch.tensor([image.index for image in batch.unreadable], dtype=torch.int64)
+        return batch.indices.cpu(), batch.labels.cpu(), values.cpu(), classes.cpu(), unreadable
 
 
 def broadcast_from_rank_zero(tensors: Iterable[Tensor]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -24,35 +26,51 @@ class SampleLedger:
     def __init__(self, num_samples: int) -> None:
         assert num_samples >= 0
         self.num_samples = num_samples
-        self._times_seen = torch.zeros(
-            num_samples + 1, dtype=torch.int32
-        )  # the last place collects the padding
+        # A row of how often each was counted and one of how often each was unreadable; the last column is for padding.
+        self._counts = torch.zeros(2, num_samples + 1, dtype=torch.int32)
 
-    def record(self, indices: Tensor) -> None:
-        """Note one batch: indices (b,) int64, negative for images that only pad the batch."""
-        if self._times_seen.device != indices.device:
-            self._times_seen = self._times_seen.to(indices.device)
+    @property
+    def _times_seen(self) -> Tensor:
+        return self._counts[0]
+
+    def record(self, indices: Tensor, unreadable: Sequence[int] = ()) -> None:
+        """Note one batch.
+
+        Args:
+            indices: int64 (b,), negative for images that only pad the batch.
+            unreadable: indices of the images that should have been in the batch and could not be read.
+        """
+        if self._counts.device != indices.device:
+            self._counts = self._counts.to(indices.device)
         places = torch.where(indices < 0, self.num_samples, indices)
         self._times_seen.index_add_(0, places, torch.ones_like(places, dtype=torch.int32))
+        for index in unreadable:
+            self._counts[1, index] += 1
 
     def all_reduce(self) -> None:
         """Add the counts of all ranks; every rank must call it, once."""
         if dist.is_available() and dist.is_initialized():
-            if self._times_seen.device.type == "cpu" and "cpu" not in str(dist.get_backend_config()):
-                self._times_seen = self._times_seen.to(torch.accelerator.current_accelerator())
-            dist.all_reduce(self._times_seen, op=dist.ReduceOp.SUM)
+            if self._counts.device.type == "cpu" and "cpu" not in str(dist.get_backend_config()):
+                self._counts = self._counts.to(torch.accelerator.current_accelerator())
+            dist.all_reduce(self._counts, op=dist.ReduceOp.SUM)
 
     @property
     def duplicates(self) -> int:
         """How many countings were one too many."""
-        return int((self._times_seen[:-1] - 1).clamp(min=0).sum())
+        return int((self._counts.sum(0)[:-1] - 1).clamp(min=0).sum())
 
     def missing(self) -> list[int]:
-        """Indices of images that were never counted."""
-        return torch.nonzero(self._times_seen[:-1] == 0).flatten().tolist()
+        """Indices of images that were neither counted nor found unreadable."""
+        return torch.nonzero(self._counts.sum(0)[:-1] == 0).flatten().tolist()
+
+    def unreadable(self) -> list[int]:
+        """Indices of images that could not be read."""
+        return torch.nonzero(self._counts[1, :-1]).flatten().tolist()
 
     def check(self, split: str, evaluated: int, complete: bool = True) -> None:
-        """Insist that the images counted are those of the split, each once; call it after ``all_reduce``.
+        """Insist that the images counted are those of the split, each once, without the unreadable ones.
+
+        To be called after ``all_reduce``.
 
         Args:
             split: name of the split, for the message.
@@ -63,8 +81,8 @@ class SampleLedger:
             InexactEvaluation: an image was counted twice, the scores are of another number of images than the ledger
                 has, or one is missing though all were to be counted.
         """
-        missing = self.missing()
-        counted = self.num_samples - len(missing)
+        missing, unreadable = self.missing(), self.unreadable()
+        counted = self.num_samples - len(missing) - len(unreadable)
         if self.duplicates or evaluated != counted or (complete and missing):
             names = (
                 f" ({', '.join(map(str, missing[:5]))}{', ...' if len(missing) > 5 else ''})"
@@ -73,6 +91,7 @@ class SampleLedger:
             )
             raise InexactEvaluation(
                 f"the evaluation of '{split}' is not exact: of {self.num_samples:,} images {counted:,} were seen, "
+                f"{len(unreadable):,} could not be read, "
                 f"{len(missing):,} were not{names}, {self.duplicates:,} countings were one too many, and the scores "
                 f"are of {evaluated:,}. This is a defect of the data module or of its loader; no score was logged."
             )

@@ -1,5 +1,6 @@
 """What every run does beside training: write metrics and checkpoints, show progress, keep time."""
 
+from resnet_zoo.callbacks.bad_images import BadImageBudgetExceeded, BadImages
 from resnet_zoo.callbacks.checkpoints import Checkpoints, CheckpointSettings
 from resnet_zoo.callbacks.ema import ExponentialMovingAverage
 from resnet_zoo.callbacks.ema_decay import EmaSettings
@@ -15,6 +16,8 @@ from resnet_zoo.callbacks.stop_signals import Stopped, StopSignals
 from resnet_zoo.callbacks.training_clock import TrainingClock
 
 __all__ = [
+    "BadImageBudgetExceeded",
+    "BadImages",
     "CheckpointSettings",
     "Checkpoints",
     "EmaSettings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -37,19 +38,22 @@ class AveragedPredictions:
         self._labels = torch.full((rows,), -1)
         self._indices = torch.full((rows,), -1)
         self._times_seen = torch.zeros(rows, dtype=torch.int64)
+        self._unreadable: set[int] = set()
 
     def begin_pass(self) -> None:
         """Say that each image is about to be seen once more."""
         self.num_passes += 1
 
-    def add(self, indices: Tensor, labels: Tensor, logits: Tensor) -> None:
+    def add(self, indices: Tensor, labels: Tensor, logits: Tensor, unreadable: Iterable[int] = ()) -> None:
         """Add a batch of the pass at hand.
 
         Args:
             indices: int64 (b,), position in the split; negative for images that only pad the batch.
             labels: int64 (b,).
             logits: (b, num_classes), on any device; waits for it.
+            unreadable: positions of the images that could not be read.
         """
+        self._unreadable.update(unreadable)
         indices = indices.cpu()
         real = indices >= 0
         indices = indices[real]
@@ -75,7 +79,7 @@ class AveragedPredictions:
         """
         counts, ledger = TopKCounts(self.num_classes), SampleLedger(self.num_samples)
         seen = self._times_seen > 0
-        ledger.record(self._indices[seen])
+        ledger.record(self._indices[seen], sorted(self._unreadable))
         in_every_pass = torch.nonzero(seen & (self._times_seen == self.num_passes)).flatten()
         for rows in torch.split(in_every_pass, _ROWS_AT_A_TIME):
             means = self._log_sums[rows] - math.log(self.num_passes)

@@ -84,6 +84,7 @@ def result_of(
     """The result of the evaluation that a model ran last on a split."""
     scores, ledger = model.scores[split], model.tally.ledger
     expected = cli.datamodule.num_samples[split]
+    unreadable = cli.datamodule.paths_of(ledger.unreadable(), split) if ledger else []
     return EvaluationResult(
         split=split,
         top1=scores.top1,
@@ -92,8 +93,9 @@ def result_of(
         correct1=scores.correct1,
         correct5=scores.correct5,
         evaluated=scores.evaluated,
-        expected=scores.evaluated if model.evaluates_a_part(split) else expected,
+        expected=scores.evaluated + len(unreadable) if model.evaluates_a_part(split) else expected,
         duplicates=ledger.duplicates if ledger else 0,
+        unreadable=unreadable,
         world_size=cli.trainer.world_size,
         checkpoint=str(checkpoint) if checkpoint else str(cli.config.model.weights or ""),
         weights=model.weights_name,

@@ -19,7 +19,7 @@ FILE_NAME = "predictions.csv"
 def write_predictions(cli: TrainingCLI, checkpoint: Path | None, directory: RunDirectory) -> None:
     """Write ``predictions.csv``: path, label where known, and the likeliest classes with their probabilities.
 
-    Rows stand in the order of the data set, one per image.
+    Rows stand in the order of the data set, one per image; one that could not be read has no classes and says so.
     """
     trainer = cli.trainer
     batches = (
@@ -29,29 +29,31 @@ def write_predictions(cli: TrainingCLI, checkpoint: Path | None, directory: RunD
     everything = _from_all_ranks(columns)
     if not trainer.is_global_zero:
         return
-    indices, labels, values, classes = (torch.cat(parts) for parts in zip(*everything, strict=True))
+    indices, labels, values, classes, unreadable = (
+        torch.cat(parts) for parts in zip(*everything, strict=True)
+    )
     order = indices.argsort()
-    order = order[indices[order] >= 0]
+    rows = {int(indices[row]): row for row in order.tolist() if indices[row] >= 0}
     names = cli.datamodule.class_names
     text = io.StringIO()
-    rows = csv.writer(text)
+    table = csv.writer(text)
     ranks = range(1, values.shape[1] + 1)
-    rows.writerow(
-        ["path", "label", *(f"{what}_{rank}" for rank in ranks for what in ("class", "probability"))]
-    )
-    for row in order.tolist():
-        label = int(labels[row])
-        likeliest = zip(classes[row].tolist(), values[row].tolist(), strict=True)
-        rows.writerow(
-            [
-                cli.datamodule.sample_name(int(indices[row])),
-                names[label] if label >= 0 else "",
-                *(cell for k, p in likeliest for cell in (names[k], f"{p:.6f}")),
-            ]
-        )
+    likeliest = [f"{what}_{rank}" for rank in ranks for what in ("class", "probability")]
+    table.writerow(["path", "label", *likeliest, "remark"])
+    for index in sorted([*rows, *unreadable.tolist()]):
+        row = rows.get(index)
+        label = int(cli.datamodule.source("predict").labels[index] if row is None else labels[row])
+        cells = [""] * len(likeliest)
+        if row is not None:
+            pairs = zip(classes[row].tolist(), values[row].tolist(), strict=True)
+            cells = [cell for k, p in pairs for cell in (names[k], f"{p:.6f}")]
+        known = names[label] if label >= 0 else ""
+        remark = "cannot be read" if row is None else ""
+        table.writerow([cli.datamodule.sample_name(index), known, *cells, remark])
     path = directory.path / FILE_NAME
     write_text_atomically(path, text.getvalue())
-    print(f"{len(order):,} predictions written to  {path}")
+    left_out = f", {len(unreadable):,} images cannot be read" if len(unreadable) else ""
+    print(f"{len(rows):,} predictions written to  {path}{left_out}")
 
 
 def _from_all_ranks(columns: list[Tensor]) -> list[list[Tensor]]:

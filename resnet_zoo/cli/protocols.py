@@ -206,7 +206,8 @@ class _Collector(Callback):
         """Take the logits, which are the step's output."""
         assert isinstance(outputs, Tensor)
         assert isinstance(batch, ImageBatch)
-        self.averaged.add(batch.indices, batch.labels, outputs)
+        unreadable = [image.index for image in batch.unreadable]
+        self.averaged.add(batch.indices, batch.labels, outputs, unreadable)
 
     on_validation_batch_end = on_test_batch_end
 

@@ -56,6 +56,10 @@ def print_result(cli: TrainingCLI, directory: RunDirectory, result: EvaluationRe
     print(
         f"\n{_table([('', 'top-1 %', 'top-5 %', 'loss', 'images'), (_evaluation(result), *_numbers(result))])}"
     )
+    if result.unreadable:
+        print(
+            f"not evaluated, because they cannot be read: {len(result.unreadable):,} images, by path in the file"
+        )
     written = directory.result(result.split)
     print(
         f"written to  {written}"
@@ -80,7 +84,10 @@ def _of(weights: str) -> str:
 
 def _numbers(scores: Scores | EvaluationResult) -> tuple[str, str, str, str]:
     top5 = "" if scores.top5 is None else f"{scores.top5:.2f}"
-    return f"{scores.top1:.2f}", top5, f"{scores.loss:.4f}", f"{scores.evaluated:,}"
+    images = f"{scores.evaluated:,}"
+    if isinstance(scores, EvaluationResult) and scores.unreadable:
+        images += f" of {scores.expected:,}"
+    return f"{scores.top1:.2f}", top5, f"{scores.loss:.4f}", images
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:

@@ -14,6 +14,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.strategies import DDPStrategy
 
 from resnet_zoo.callbacks import (
+    BadImages,
     Checkpoints,
     ExponentialMovingAverage,
     MetricsWriter,
@@ -188,6 +189,7 @@ class TrainingCLI(LightningCLI):
             self.clock,
             *filter(None, (self.skips, self.ema)),
             MetricsWriter(),
+            BadImages(self.datamodule.bad_image_budget),
             self.checkpoints,
         ]
         if shown:

@@ -40,6 +40,7 @@ class ImageDataModule(LightningDataModule, DataDescription):
         mean: overrides the data set's own channel means, together with std.
         std: overrides the data set's own channel standard deviations.
         predict_root: folder of images for ``predict``; None predicts the test split.
+        bad_image_budget: how many training images that cannot be read a run may leave out; the next one ends it.
 
     Raises:
         InvalidValue: a value that is not allowed.
@@ -59,8 +60,11 @@ class ImageDataModule(LightningDataModule, DataDescription):
         mean: Channels | None = None,
         std: Channels | None = None,
         predict_root: str | None = None,
+        bad_image_budget: int = 0,
     ) -> None:
         super().__init__()
+        check_count("bad_image_budget", bad_image_budget, minimum=0)
+        self.bad_image_budget = bad_image_budget
         check_count("global_batch_size", global_batch_size)
         check_count("eval_batch_size", eval_batch_size)
         check_count("num_workers", num_workers, minimum=0)
@@ -219,6 +223,7 @@ class ImageDataModule(LightningDataModule, DataDescription):
             num_workers=num_workers,
             pin_memory=around.device.type == "cuda",
             reshuffle=not around.overfitting,
+            skip_unreadable=split != "train" or self.bad_image_budget > 0,
         )
         self._loaders.append(loader)
         return loader

@@ -7,6 +7,20 @@ from typing import NamedTuple
 from torch import Tensor
 
 
+class Unreadable(NamedTuple):
+    """An image that could not be read, in place of which nothing was put.
+
+    Attributes:
+        index: its position in the split.
+        path: of its file.
+        cause: in the words of the decoder or the file system.
+    """
+
+    index: int
+    path: str
+    cause: str
+
+
 class ImageBatch(NamedTuple):
     """A batch of images with everything one must know to train on it or to count it.
 
@@ -15,7 +29,8 @@ class ImageBatch(NamedTuple):
             ``ImageDataModule.prepare``.
         labels: int64 (b,); -1 marks padding (and, in prediction, an unknown label): never counted, weight 0
             in the loss.
-        indices: int64 (b,), position of the image in its split; -1 marks padding, whose pixels mean nothing.
+        indices: int64 (b,), position of the image in its split; -1 marks padding, whose pixels mean nothing, and
+            what could not be read.
         seeds: int64 (b,), the augmentation seed of every image, in training; None in evaluation. A batch with
             seeds is a training batch.
         update_size: number of real images in the whole optimizer update this batch belongs to, over all ranks
@@ -23,6 +38,9 @@ class ImageBatch(NamedTuple):
             loss of this batch is the sum over its real images times ``W * A / update_size``: averaged over
             ranks and accumulation, as DDP and Lightning do, that is exactly the mean over the update's
             images.
+        unreadable: the images of this batch that could not be read. In evaluation their places are padding; in
+            training they have none, so that normalisation layers see real images only, unless fewer than two
+            images are left.
     """
 
     images: Tensor
@@ -30,3 +48,4 @@ class ImageBatch(NamedTuple):
     indices: Tensor
     seeds: Tensor | None
     update_size: int
+    unreadable: tuple[Unreadable, ...] = ()

@@ -38,7 +38,10 @@ class UnreadableImage(UserMistake):
     """
 
     def __init__(self, path: str, cause: str) -> None:
-        super().__init__(f"cannot read the image {path!r}: {cause}.")
+        super().__init__(
+            f"cannot read the image {path!r}: {cause}. 'resnet-zoo data check' finds all such files; a training leaves "
+            "out up to bad_image_budget of them."
+        )
         self.path = path
         self.cause = cause
 

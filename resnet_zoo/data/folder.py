@@ -64,6 +64,8 @@ class ImageFolder(ImageDataModule):
             measured on the training images for the 'cifar' pipeline.
         std: channel standard deviations in 0..1, together with mean.
         predict_root: folder of images for 'predict'; by default it predicts the test or the validation split.
+        bad_image_budget: how many training images that cannot be read a run may leave out, each named once;
+            the next one ends it. In evaluation they are always left out, listed and counted.
 
     Raises:
         MissingData: no such folder, or no images in it.
@@ -91,6 +93,7 @@ class ImageFolder(ImageDataModule):
         mean: Channels | None = None,
         std: Channels | None = None,
         predict_root: str | None = None,
+        bad_image_budget: int = 0,
     ) -> None:
         super().__init__(
             global_batch_size=global_batch_size,
@@ -101,6 +104,7 @@ class ImageFolder(ImageDataModule):
             mean=mean,
             std=std,
             predict_root=predict_root,
+            bad_image_budget=bad_image_budget,
         )
         check_choice("pipeline", pipeline, get_args(Pipeline))
         check_count("image_size", image_size)
@@ -137,7 +141,9 @@ class ImageFolder(ImageDataModule):
         files = FileImages(
             self._indices[name], self._train_transform if name == "train" else self._eval_transform
         )
-        return files.load() if self.pipeline == "cifar" else files
+        if self.pipeline == "cifar":
+            return files.load(skip_unreadable=name != "train" or self.bad_image_budget > 0)
+        return files
 
     def own_normalization(self) -> Normalization:
         """ImageNet's usual one for the 'imagenet' pipeline; of the training images for the 'cifar' pipeline."""
@@ -145,7 +151,8 @@ class ImageFolder(ImageDataModule):
             return normalization.IMAGENET
         images = self.source("train")
         assert isinstance(images, ResidentImages)
-        return measure(images.images)
+        readable = [position for position in range(len(images.images)) if position not in images.unreadable]
+        return measure(images.images[readable] if images.unreadable else images.images)
 
     def evaluation_transform(self) -> CenterCrop:
         """Resize the shorter side, then the central crop."""

@@ -62,6 +62,8 @@ class ImageNet(ImageDataModule):
         mean: channel means in 0..1, instead of ImageNet's usual ones; together with std.
         std: channel standard deviations in 0..1, instead of ImageNet's usual ones; together with mean.
         predict_root: folder of images for 'predict'; by default it predicts the validation split.
+        bad_image_budget: how many training images that cannot be read a run may leave out, each named once;
+            the next one ends it. In evaluation they are always left out, listed and counted.
 
     Raises:
         MissingData: no such folder, or no images in it.
@@ -85,6 +87,7 @@ class ImageNet(ImageDataModule):
         mean: Channels | None = None,
         std: Channels | None = None,
         predict_root: str | None = None,
+        bad_image_budget: int = 0,
     ) -> None:
         super().__init__(
             global_batch_size=global_batch_size,
@@ -95,6 +98,7 @@ class ImageNet(ImageDataModule):
             mean=mean,
             std=std,
             predict_root=predict_root,
+            bad_image_budget=bad_image_budget,
         )
         self._train_transform = training_transform(image_size, augmentation, jitter_range)
         self._eval_transform = evaluation_transform(image_size, eval_resize)

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from resnet_zoo.data.batch import ImageBatch
 from resnet_zoo.data.order import EpochPlan, Order
 from resnet_zoo.data.sources import ImageSource
+from resnet_zoo.data.unreadable import Fetched, fetch_readable, without_unreadable
 from resnet_zoo.data.workers import WorkerPool
 from resnet_zoo.errors import InvalidValue
 
@@ -29,6 +29,7 @@ class ImageLoader:
         pin_memory: copy batches to page-locked memory, for faster transfer to a GPU (only with workers).
         timeout: seconds without a batch from the workers after which they are given up.
         reshuffle: whether ``set_epoch`` has an effect.
+        skip_unreadable: hand out batches without the images that cannot be read, naming them, instead of raising.
     """
 
     def __init__(
@@ -40,10 +41,14 @@ class ImageLoader:
         pin_memory: bool = False,
         timeout: float = 600,
         reshuffle: bool = True,
+        skip_unreadable: bool = False,
     ) -> None:
         self.source = source
         self.order = order
-        self._workers = WorkerPool(source, num_workers, pin_memory, timeout) if num_workers else None
+        self._workers: WorkerPool | None = None
+        if num_workers:
+            self._workers = WorkerPool(source, num_workers, pin_memory, timeout, skip_unreadable)
+        self._skip_unreadable = skip_unreadable
         self._reshuffle = reshuffle
         self._epoch = 0
         self._consumed = 0
@@ -101,21 +106,25 @@ class ImageLoader:
         labels = self.source.labels
         plan = self.order.plan(self._epoch).to(labels.device)
         epoch_labels = torch.where(plan.indices < 0, -1, labels[plan.indices])
-        for images in self._fetch(plan, start):
+        for images, failures in self._fetch(plan, start):
             batch = self._consumed
             piece = plan.piece(batch)
             self._consumed += 1
             seeds = None if plan.seeds is None else plan.seeds[piece]
-            yield ImageBatch(
+            whole = ImageBatch(
                 images, epoch_labels[piece], plan.indices[piece], seeds, plan.update_sizes[batch]
             )
+            yield without_unreadable(whole, failures) if failures else whole
 
-    def _fetch(self, plan: EpochPlan, start: int) -> Iterator[Tensor]:
+    def _fetch(self, plan: EpochPlan, start: int) -> Iterator[Fetched]:
         if self._workers is not None:
             yield from self._workers.fetch(plan, start)
             return
         for batch in range(start, len(self)):
-            yield self.source.fetch(*plan.request(batch))
+            if self._skip_unreadable:
+                yield fetch_readable(self.source, *plan.request(batch))
+            else:
+                yield self.source.fetch(*plan.request(batch)), []
 
     def close(self) -> None:
         """End the worker processes; the next iteration starts new ones."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
@@ -11,10 +11,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from resnet_zoo.data.decode import decode_crop
+from resnet_zoo.data.decode import UnreadableImage, decode_crop
 from resnet_zoo.data.index import ImageIndex
 from resnet_zoo.data.stores import Files, ImageStore
 from resnet_zoo.data.transforms import Transform
+from resnet_zoo.data.unreadable import fetch_readable
 
 CHUNK = 256  # images decoded by a thread at a time
 
@@ -46,14 +47,22 @@ class ResidentImages:
         images: uint8 (k, h, w, 3).
         labels: int64 (n,). With more labels than images, image i is ``images[i % k]``.
         index: of the files they came from, if they came from files.
+        unreadable: by position, the images that could not be read; their pixels mean nothing.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor, index: ImageIndex | None = None) -> None:
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        index: ImageIndex | None = None,
+        unreadable: Mapping[int, UnreadableImage] | None = None,
+    ) -> None:
         assert images.dtype == torch.uint8, images.dtype
         assert images.shape[3:] == (3,), images.shape
         self.images = images.contiguous()
         self.labels = labels
         self.index = index
+        self.unreadable = unreadable or {}
 
     @property
     def nbytes(self) -> int:
@@ -62,12 +71,19 @@ class ResidentImages:
 
     def to(self, device: torch.device) -> ResidentImages:
         """The same images on another device."""
-        return ResidentImages(self.images.to(device), self.labels.to(device), self.index)
+        return ResidentImages(self.images.to(device), self.labels.to(device), self.index, self.unreadable)
 
     def fetch(self, positions: Tensor, seeds: Tensor | None) -> Tensor:
         """uint8 (b, 3, h, w), channels-last, as they are stored: all that is random happens later, to whole
         batches.
+
+        Raises:
+            UnreadableImage: one of them could not be read.
         """
+        if self.unreadable:
+            for position in positions.tolist():
+                if position in self.unreadable:
+                    raise self.unreadable[position]
         rows = positions.clamp(min=0)
         if len(self.images) < len(self.labels):
             rows = rows % len(self.images)
@@ -112,19 +128,31 @@ class FileImages:
                 image.copy_(cropped.permute(1, 2, 0))
         return batch.permute(0, 3, 1, 2)
 
-    def load(self) -> ResidentImages:
-        """Decode everything once, in as many threads as there are cores, and keep it in memory."""
+    def load(self, skip_unreadable: bool = False) -> ResidentImages:
+        """Decode everything once, in as many threads as there are cores, and keep it in memory.
+
+        Args:
+            skip_unreadable: note the images that cannot be read and go on.
+
+        Raises:
+            UnreadableImage: naming the first one, if they are not to be skipped.
+        """
         size = self.transform.size
         images = torch.empty(len(self.index), size, size, 3, dtype=torch.uint8)
 
+        unreadable: dict[int, UnreadableImage] = {}
+
         def load_chunk(positions: Tensor) -> None:
-            images[int(positions[0]) : int(positions[-1]) + 1] = self.fetch(positions, None).permute(
-                0, 2, 3, 1
-            )
+            if skip_unreadable:
+                loaded, failures = fetch_readable(self, positions, None)
+                unreadable.update((int(positions[row]), failure) for row, failure in failures)
+            else:
+                loaded = self.fetch(positions, None)
+            images[int(positions[0]) : int(positions[-1]) + 1] = loaded.permute(0, 2, 3, 1)
 
         with ThreadPoolExecutor(max_workers=available_cores()) as pool:
             list(pool.map(load_chunk, torch.arange(len(self.index)).chunk(-(-len(self.index) // CHUNK))))
-        return ResidentImages(images, self.labels, self.index)
+        return ResidentImages(images, self.labels, self.index, unreadable)
 
 
 def available_cores() -> int:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from resnet_zoo.data.order import EpochPlan
 from resnet_zoo.data.sources import ImageSource
+from resnet_zoo.data.unreadable import Fetched, fetch_readable
 from resnet_zoo.errors import UserMistake
 
 POLL_SECONDS = 5.0  # how long a dead worker may go unnoticed
@@ -38,14 +38,22 @@ class WorkerPool:
         num_workers: number of processes, at least one.
         pin_memory: copy batches to page-locked memory, for faster transfer to a GPU.
         timeout: seconds without a batch after which the workers are given up.
+        skip_unreadable: whether an image that cannot be read leaves a blank row; otherwise it ends the epoch.
     """
 
-    def __init__(self, source: ImageSource, num_workers: int, pin_memory: bool, timeout: float) -> None:
+    def __init__(
+        self,
+        source: ImageSource,
+        num_workers: int,
+        pin_memory: bool,
+        timeout: float,
+        skip_unreadable: bool = False,
+    ) -> None:
         self.num_workers = num_workers
         self.timeout = timeout
         self._requests = _Requests()
-        self._loader: DataLoader[Tensor | UserMistake] = DataLoader(
-            _Fetcher(source),
+        self._loader: DataLoader[Fetched | UserMistake] = DataLoader(
+            _Fetcher(source, skip_unreadable),
             sampler=self._requests,
             batch_size=None,
             collate_fn=_unchanged,
@@ -57,8 +65,8 @@ class WorkerPool:
             generator=torch.Generator(),  # its own, or every epoch would advance the global one
         )
 
-    def fetch(self, plan: EpochPlan, start: int) -> Iterator[Tensor]:
-        """Images of the batches of an epoch, from batch ``start`` on.
+    def fetch(self, plan: EpochPlan, start: int) -> Iterator[Fetched]:
+        """Images, and what could not be read, of the batches of an epoch, from batch ``start`` on.
 
         Raises:
             WorkerFailure: a worker died or did not answer in time.
@@ -137,18 +145,20 @@ class _Requests:
             yield positions.numpy(), None if seeds is None else seeds.numpy()
 
 
-class _Fetcher(Dataset[Tensor | UserMistake]):
+class _Fetcher(Dataset[Fetched | UserMistake]):
     """Runs in the workers. A user's mistake travels back as a value, or torch would wrap it in a traceback."""
 
-    def __init__(self, source: ImageSource) -> None:
+    def __init__(self, source: ImageSource, skip_unreadable: bool) -> None:
         self._source = source
+        self._skip_unreadable = skip_unreadable
 
-    def __getitem__(self, index: Request) -> Tensor | UserMistake:
-        positions, seeds = index
+    def __getitem__(self, index: Request) -> Fetched | UserMistake:
+        positions, seeds = (None if array is None else torch.from_numpy(array) for array in index)
+        assert positions is not None
         try:
-            return self._source.fetch(
-                torch.from_numpy(positions), None if seeds is None else torch.from_numpy(seeds)
-            )
+            if self._skip_unreadable:
+                return fetch_readable(self._source, positions, seeds)
+            return self._source.fetch(positions, seeds), []
         except UserMistake as mistake:
             return mistake
 
