@@ -1,15 +1,17 @@
-"""The same training on any number of ranks, with and without accumulation; each update the mean over its images."""
+"""The same training, and moving average, on any number of ranks, with and without accumulation."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
+from lightning.pytorch import Callback, LightningModule
 from torch import Tensor, nn
 
 from resnet_zoo.callbacks.sync_batch_norm import CpuSyncBatchNorm, SyncBatchNormEverywhere
+from resnet_zoo.cli import training
 from resnet_zoo.cli.main import main
 from tests.ranks import run_on_ranks
 
@@ -22,6 +24,7 @@ model:
 data:
   class_path: Synthetic
   init_args: {image_size: 8, num_train: 58, num_val: 4, num_test: 4, num_distinct: 58, global_batch_size: 12}
+ema: {decay: 0.7}
 logger: none
 """
 WITHOUT_NORM = ("--model.backbone", "tests.small_nets.convolutional", "--model.backbone.norm", "false")
@@ -30,7 +33,7 @@ SYNCHRONISED = (*WITH_NORM, "--trainer.sync_batchnorm", "true")
 
 
 def _train(folder: Path, world_size: int, accumulation: int, *words: str) -> dict[str, Tensor]:
-    """The weights after 20 updates."""
+    """The weights after 20 updates, and their average."""
     (folder / "config.yaml").write_text(CONFIG)
     run = folder / f"{world_size}-{accumulation}"
     given = ["fit", "--config", str(folder / "config.yaml"), "--run_dir", str(run), *words]
@@ -38,8 +41,8 @@ def _train(folder: Path, world_size: int, accumulation: int, *words: str) -> dic
     assert run_on_ranks(world_size, main, given) == [0] * world_size
     checkpoint = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["global_step"] == 20
-    state: dict[str, Tensor] = checkpoint["state_dict"]
-    return state
+    averaged = {f"average of {name}": value for name, value in checkpoint["ema"]["state_dict"].items()}
+    return {**checkpoint["state_dict"], **averaged}
 
 
 def _distance(first: dict[str, Tensor], second: dict[str, Tensor]) -> float:
@@ -77,6 +80,31 @@ def test_plain_batch_norm_sees_its_own_rank_s_images(tmp_path: Path) -> None:
 def test_synchronised_batch_norm_agrees(tmp_path: Path, world_size: int, accumulation: int) -> None:
     first = _train(tmp_path, 1, accumulation, *SYNCHRONISED)
     assert _distance(first, _train(tmp_path, world_size, accumulation, *SYNCHRONISED)) < 1e-5
+
+
+class _KeepsAverage(Callback):
+    parameters: ClassVar[list[float]] = []
+
+    def on_save_checkpoint(
+        self, trainer: Any, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        averaged = checkpoint["ema"]["state_dict"]
+        values = [averaged[name].flatten() for name, _ in pl_module.named_parameters()]
+        _KeepsAverage.parameters = torch.cat(values).tolist()
+
+
+def _average_of_this_rank(words: list[str]) -> list[float]:
+    assert training.main(words, [_KeepsAverage()]) == 0
+    return _KeepsAverage.parameters
+
+
+def test_every_rank_has_the_same_averaged_parameters(tmp_path: Path) -> None:
+    """No rank tells another, so that this must come out by itself."""
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    words = ["fit", "--config", str(tmp_path / "config.yaml"), "--run_dir", str(tmp_path / "run"), *WITH_NORM]
+    first, second = run_on_ranks(2, _average_of_this_rank, [*words, "--trainer.max_epochs", "1"])
+    assert first == second
+    assert len(set(first)) > 100
 
 
 def _forward_and_backward() -> tuple[list[Any], list[Any]]:

@@ -97,6 +97,11 @@ class Checkpoints(Checkpoint):
         assert self.directory is not None
         return self.directory / "best.ckpt"
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A checkpoint that is continued in another directory knows of a best epoch whose file is not here."""
+        if self.best_score is not None and not trainer.strategy.broadcast(self.best.is_file()):
+            self.best_score = self.best_epoch = None
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock of ``every_n_minutes``."""
         self._last_written = time.monotonic()

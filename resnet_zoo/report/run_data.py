@@ -51,7 +51,15 @@ class RunData:
     @cached_property
     def validation_error(self) -> Curve:
         """Top-1 validation error in percent, as often as it was measured."""
-        accuracy = self.curves.evaluations("val/top1")
+        return self._error("val/top1")
+
+    @cached_property
+    def averaged_validation_error(self) -> Curve:
+        """The same of the moving average of the weights; empty for a run without one."""
+        return self._error("val/ema_top1")
+
+    def _error(self, metric: str) -> Curve:
+        accuracy = self.curves.evaluations(metric)
         return Curve(accuracy.x, [100.0 - value for value in accuracy.y])
 
     @cached_property

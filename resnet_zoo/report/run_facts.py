@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from resnet_zoo.report.curves import Curve
 from resnet_zoo.report.numbers import written
 from resnet_zoo.report.run_data import RunData, entry
 from resnet_zoo.report.run_figures import UNFINISHED, convergence_words, written_epoch
+from resnet_zoo.runs import EvaluationResult
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 _VERSIONS = ("resnet-zoo", "torch", "torchvision", "lightning", "python")
@@ -55,9 +57,16 @@ def epochs(run: RunData) -> str | None:
 
 def validation_best(run: RunData) -> str | None:
     """The least validation error, and when it was first reached."""
-    errors = [
-        (error, epoch) for epoch, error in zip(*run.validation_error, strict=True) if math.isfinite(error)
-    ]
+    return _least(run.validation_error)
+
+
+def averaged_validation_best(run: RunData) -> str | None:
+    """The same of the moving average of the weights."""
+    return _least(run.averaged_validation_error)
+
+
+def _least(curve: Curve) -> str | None:
+    errors = [(error, epoch) for epoch, error in zip(*curve, strict=True) if math.isfinite(error)]
     if not errors:
         return None
     error, epoch = min(errors)
@@ -66,7 +75,22 @@ def validation_best(run: RunData) -> str | None:
 
 def validation_last(run: RunData) -> str | None:
     """The validation error at the end."""
-    return f"{run.validation_error.y[-1]:.2f} %" if run.validation_error.y else None
+    return _final(run.validation_error)
+
+
+def averaged_validation_last(run: RunData) -> str | None:
+    """The same of the moving average of the weights."""
+    return _final(run.averaged_validation_error)
+
+
+def _final(curve: Curve) -> str | None:
+    return f"{curve.y[-1]:.2f} %" if curve.y else None
+
+
+def _score(result: EvaluationResult) -> str:
+    """Top-1 with its count, and of which weights if it is not of those that were trained."""
+    of = " of the moving average" if result.weights == "ema" else ""
+    return f"top-1{of} {result.top1:.2f} % ({result.correct1:,} of {result.evaluated:,})"
 
 
 def convergence(run: RunData) -> str | None:
@@ -85,7 +109,7 @@ def summary(run: RunData) -> str:
     parts = [
         run.status.sentence,
         f"best validation error {best}" if best else "",
-        f"test top-1 {result.top1:.2f} % ({result.correct1:,} of {result.evaluated:,})" if result else "",
+        f"test {_score(result)}" if result else "",
         f"convergence: {convergence(run)}" if run.convergence is not None else "",
     ]
     return f"{run.label}: {'; '.join(filter(None, parts))}"

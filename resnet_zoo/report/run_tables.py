@@ -11,6 +11,8 @@ from resnet_zoo.report.figures import Cell, Table
 from resnet_zoo.report.numbers import flattened, written, written_seconds
 from resnet_zoo.report.run_data import RunData, entry
 from resnet_zoo.report.run_facts import (
+    averaged_validation_best,
+    averaged_validation_last,
     backbone,
     batch,
     convergence,
@@ -42,6 +44,8 @@ def runs_table(runs: Sequence[RunData]) -> Table:
         "test top-5": lambda run: _score(run.results.get("test.json"), "5"),
         "validation error, best": validation_best,
         "validation error, last": validation_last,
+        "validation error of the moving average, best": averaged_validation_best,
+        "validation error of the moving average, last": averaged_validation_last,
         "convergence": convergence,
         "training error, last": last_training,
         "training time": lambda run: _speed(run)[0],
@@ -122,7 +126,8 @@ def _score(result: EvaluationResult | None, rank: str) -> str | None:
     if accuracy is None or correct is None:
         return None
     error = 100.0 * (result.evaluated - correct) / result.evaluated
-    return f"{accuracy:.2f} % ({correct:,} of {result.evaluated:,}); error {error:.2f} %"
+    of = "; moving average" if result.weights == "ema" else ""
+    return f"{accuracy:.2f} % ({correct:,} of {result.evaluated:,}); error {error:.2f} %{of}"
 
 
 def _speed(run: RunData) -> tuple[str | None, str | None]:

@@ -109,6 +109,21 @@ def test_both_are_scored_in_the_pass_of_a_validation(make_trainer: Any) -> None:
     assert model.scores["val"].loss != model.ema_scores["val"].loss
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_compiled_backbone_scores_its_average_too(make_trainer: Any) -> None:
+    scores = []
+    for compiled in (False, True):
+        model = classifier()
+        if compiled:
+            model.backbone.compile(backend="aot_eager")  # what inductor starts from; needs no C++ compiler
+        ema = ExponentialMovingAverage(EmaSettings(0.8))
+        make_trainer(callbacks=[ema]).fit(model, datamodule=synthetic())
+        scores.append([model.scores["val"].loss, model.ema_scores["val"].loss])
+    assert scores[1] == pytest.approx(scores[0], rel=1e-5)
+    assert scores[1][0] != pytest.approx(scores[1][1], rel=1e-4)
+
+
 def test_an_update_that_was_left_out_is_not_averaged(make_trainer: Any, module: Any) -> None:
     inputs = torch.randn(32, 3, generator=torch.Generator().manual_seed(1))
     inputs[4 * 3] = math.nan

@@ -109,3 +109,15 @@ def test_a_second_process_in_the_same_run_directory_is_refused(
         assert f"run directory '{run}' is in use by process" in capsys.readouterr().err
     first.release()
     assert list(run.iterdir()) == []
+
+
+def test_the_best_epoch_of_another_directory_is_not_waited_for(finished: Path, tmp_path: Path) -> None:
+    """Continued elsewhere, a run that never gets better than before still has a best checkpoint of its own."""
+    content = torch.load(finished / "checkpoints/last.ckpt", weights_only=True)
+    (kept,) = [state for state in content["callbacks"].values() if "best_score" in state]
+    kept["best_score"] = 101.0
+    torch.save(content, tmp_path / "continued.ckpt")
+    words = ["--ckpt_path", str(tmp_path / "continued.ckpt"), "--run_dir", str(tmp_path / "run")]
+    assert main([*WORDS, *words, "--trainer.max_epochs", "4"]) == 0
+    assert (tmp_path / "run/checkpoints/best.ckpt").exists()
+    assert (tmp_path / "run/test.json").exists()

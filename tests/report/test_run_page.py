@@ -9,6 +9,7 @@ import pytest
 
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.report.run_data import RunData, read_runs
+from resnet_zoo.report.run_facts import summary
 from resnet_zoo.report.run_figures import FIGURE_NAMES, error_figure, run_figures
 from resnet_zoo.report.run_page import figures_folder, run_notes, write_run_report
 from resnet_zoo.report.run_tables import config_differences, evidence_table, runs_table
@@ -146,6 +147,25 @@ def test_the_evidence_names_what_the_number_rests_on(tmp_path: Path) -> None:
     assert run_notes(runs[0]) == [
         "a, test.json: 1 of 400 images were unreadable; the scores are over the other 399."
     ]
+
+
+def test_an_average_is_told_from_the_weights(tmp_path: Path) -> None:
+    rows = training_rows(4)
+    for row in rows:
+        row |= {"val/ema_top1": row["val/top1"] + 2.5} if "val/top1" in row else {}
+    path = write_run(tmp_path / "a", rows)
+    (path / "test.json").write_text(json.dumps(run_folders.result(weights="ema")))
+    (path / "test_raw.json").write_text(json.dumps(run_folders.result()))
+    (run,) = read(path)
+    lines = {str(row[0]): str(row[1]) for row in runs_table([run]).rows}
+    assert lines["test top-1"].endswith("error 8.75 %; moving average")
+    raw, average = lines["validation error, last"], lines["validation error of the moving average, last"]
+    assert float(raw.split()[0]) - float(average.split()[0]) == pytest.approx(2.5)
+    assert "validation error of the moving average, best" in lines
+    evidence = evidence_table([run])
+    assert evidence is not None
+    assert next(row for row in evidence.rows if row[0] == "weights")[1:] == ("ema", "raw")
+    assert "test top-1 of the moving average 91.25 %" in summary(run)
 
 
 def test_configs_are_compared_key_by_key(tmp_path: Path) -> None:
