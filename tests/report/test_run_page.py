@@ -152,7 +152,8 @@ def test_the_evidence_names_what_the_number_rests_on(tmp_path: Path) -> None:
 def test_an_average_is_told_from_the_weights(tmp_path: Path) -> None:
     rows = training_rows(4)
     for row in rows:
-        row |= {"val/ema_top1": row["val/top1"] + 2.5} if "val/top1" in row else {}
+        if "val/top1" in row:
+            row["val/ema_top1"] = row["val/top1"] + 2.5
     path = write_run(tmp_path / "a", rows)
     (path / "test.json").write_text(json.dumps(run_folders.result(weights="ema")))
     (path / "test_raw.json").write_text(json.dumps(run_folders.result()))
