@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
-from resnet_zoo.callbacks.resume_trial import KillAt, SampleOrder
-from resnet_zoo.cli import training
 from resnet_zoo.cli.run_comparison import compare_runs
-from resnet_zoo.runs import RunDirectory
-from tests.ranks import run_on_ranks
-
-# 5 updates an epoch, the last one shorter; a row every 2 updates, so that one is under way wherever a checkpoint is.
-CONFIG = """
-trainer: {max_epochs: 3, accelerator: cpu, enable_progress_bar: false, log_every_n_steps: 2}
-model:
-  backbone: {class_path: tests.small_nets.convolutional, init_args: {dropout: 0.3}}
-  optimizer: {class_path: torch.optim.SGD, init_args: {lr: 0.02, momentum: 0.9, weight_decay: 1e-3}}
-  lr_schedule: {class_path: OneCycleSchedule}
-data:
-  class_path: Synthetic
-  init_args: {image_size: 8, num_train: 58, num_val: 21, num_test: 9, num_distinct: 58, global_batch_size: 12}
-logger: none
-"""
-Moment = tuple[int, Literal["training", "validation"]]
-
-
-def _words(folder: Path, name: str, *words: str) -> list[str]:
-    (folder / "config.yaml").write_text(CONFIG)
-    (folder / f"{name}-samples").mkdir(exist_ok=True)
-    return ["fit", "--config", str(folder / "config.yaml"), "--run_dir", str(folder / name), *words]
-
-
-def _fit(folder: Path, name: str, world_size: int, *words: str) -> RunDirectory:
-    given = _words(folder, name, *words)
-    callbacks = [SampleOrder(folder / f"{name}-samples")]
-    assert run_on_ranks(world_size, training.main, given, callbacks) == [0] * world_size
-    return RunDirectory(folder / name)
-
-
-def _fit_until_killed(folder: Path, name: str, world_size: int, moment: Moment, *words: str) -> None:
-    given = _words(folder, name, *words)
-    callbacks = [SampleOrder(folder / f"{name}-samples"), KillAt(*moment)]
-    codes = run_on_ranks(world_size, training.main, given, callbacks, expects_death=True)
-    assert codes == [-signal.SIGKILL] * world_size
+from resnet_zoo.optim import Schedule
+from tests.resume_trials import Moment, fit, fit_until_killed, samples
 
 
 def _assert_exact(folder: Path, world_size: int, moment: Moment, *words: str) -> None:
-    straight = _fit(folder, "straight", world_size, *words)
-    _fit_until_killed(folder, "resumed", world_size, moment, *words)
-    resumed = _fit(folder, "resumed", world_size, *words, "--resume", "auto")
-    findings = compare_runs(straight, resumed, (folder / "straight-samples", folder / "resumed-samples"))
+    straight = fit(folder, "straight", world_size, *words)
+    fit_until_killed(folder, "resumed", world_size, moment, *words)
+    resumed = fit(folder, "resumed", world_size, *words, "--resume", "auto")
+    findings = compare_runs(straight, resumed, (samples(folder, "straight"), samples(folder, "resumed")))
     assert [finding.what for finding in findings if finding.identical] == [
         finding.what for finding in findings
     ], findings
@@ -105,10 +67,21 @@ def test_on_two_ranks(tmp_path: Path, moment: Moment, words: tuple[str, ...]) ->
     _assert_exact(tmp_path, 2, moment, *words)
 
 
-STEPS = "{class_path: StepSchedule, init_args: {milestones: [2], hold: {train_error: 95, window_steps: 4}}}"
+# One with a hold, which is released by the training error over a window of updates.
+SCHEDULES = {
+    "ConstantSchedule": "ConstantSchedule",
+    "CosineSchedule": "{class_path: CosineSchedule, init_args: {warmup_epochs: 2}}",
+    "OneCycleSchedule": "{class_path: OneCycleSchedule, init_args: {warmup_fraction: 0.5}}",
+    "StepSchedule": "{class_path: StepSchedule, init_args: {milestones: [2], "
+    "hold: {train_error: 95, window_steps: 4}}}",
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("schedule", ["ConstantSchedule", "CosineSchedule", STEPS])
-def test_with_every_schedule(tmp_path: Path, schedule: str) -> None:
-    _assert_exact(tmp_path, 1, (8, "training"), *EVERY_3, "--model.lr_schedule", schedule)
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_with_every_schedule(tmp_path: Path, name: str) -> None:
+    _assert_exact(tmp_path, 1, (8, "training"), *EVERY_3, "--model.lr_schedule", SCHEDULES[name])
+
+
+def test_no_schedule_is_left_out() -> None:
+    assert {kind.__name__ for kind in Schedule.__subclasses__()} == set(SCHEDULES)
