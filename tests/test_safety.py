@@ -17,7 +17,7 @@ import torch
 
 from resnet_zoo.cli.main import main, print_traceback
 from resnet_zoo.data import CIFAR10
-from resnet_zoo.data.index import image_names
+from resnet_zoo.data.walk import image_names
 from resnet_zoo.errors import InvalidValue, MissingData
 from resnet_zoo.registry import registry
 from resnet_zoo.runs import RunDirectory, remember_secrets

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from resnet_zoo.data.index import index_folder
 from resnet_zoo.data.layout import SEE
 from resnet_zoo.data.normalization import Normalization
+from resnet_zoo.data.scan import index_folder
 from resnet_zoo.data.sources import FileImages, ImageSource
 from resnet_zoo.data.transforms import CenterCrop
 from resnet_zoo.errors import InvalidValue, MissingData

@@ -8,7 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from resnet_zoo.data.decode import is_image_name
-from resnet_zoo.data.index import ImageIndex, index_classes
+from resnet_zoo.data.index import ImageIndex
+from resnet_zoo.data.scan import index_classes
 from resnet_zoo.errors import InvalidValue, MissingData
 
 SEE = "See docs/data.md."

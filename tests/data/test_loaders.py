@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from resnet_zoo.data import ImageBatch, UnreadableImage, WorkerFailure
-from resnet_zoo.data.index import index_classes
+from resnet_zoo.data.scan import index_classes
 from resnet_zoo.data.loaders import ImageLoader
 from resnet_zoo.data.order import EvaluationOrder, TrainingOrder
 from resnet_zoo.data.sources import FileImages, ResidentImages
