@@ -41,6 +41,6 @@ def main(argv: list[str]) -> int:
 
 
 def _progress_bar(total: int) -> Callable[[int], None]:
-    from resnet_zoo.cli.progress_bar import ProgressBar
+    from resnet_zoo.data.progress_bar import ProgressBar
 
     return ProgressBar("images examined", total).advance

@@ -67,7 +67,7 @@ class ImageIndex:
             runs.append((inside, label, len(names)))
         places = {inside: place for place, inside in enumerate(dict.fromkeys(run[0] for run in runs))}
         folders = [os.fsencode(inside) for inside in places]
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "names": _joined(names),
             "name_ends": _ends(names),
             "sizes": np.array(sizes, dtype=np.uint32),
@@ -82,7 +82,7 @@ class ImageIndex:
     @classmethod
     def joined(cls, folder: str, parts: Sequence[ImageIndex]) -> ImageIndex:
         """The images of several indices one after the other, all below the same folder."""
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             name: np.concatenate([part._arrays[name] for part in parts] or [np.array([], kind)])
             for name, kind in _KINDS.items()
         }
@@ -116,7 +116,8 @@ class ImageIndex:
     @cached_property
     def labels(self) -> NDArray[np.int32]:
         """Label of every image, int32 (n,); -1 where unknown."""
-        counts = np.diff(self._arrays["run_ends"].astype(np.int64), prepend=0)
+        ends = self._arrays["run_ends"].astype(np.int64)
+        counts = ends - np.concatenate([[0], ends[:-1]])
         labels: NDArray[np.int32] = np.repeat(self._arrays["run_labels"], counts)
         return labels
 
@@ -200,7 +201,9 @@ def mapped_index(folder: str, path: Path) -> tuple[ImageIndex, dict[str, Any]]:
 def _map_again(folder: str, path: Path, sha256: str) -> ImageIndex:
     index, _ = mapped_index(folder, path)
     if index._mapped != (path, sha256):
-        raise DamagedFile(f"'{path}' was replaced while it was in use: the images below '{folder}' have changed.")
+        raise DamagedFile(
+            f"'{path}' was replaced while it was in use: the images below '{folder}' have changed."
+        )
     return index
 
 

@@ -16,7 +16,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from resnet_zoo.data.array_file import DamagedFile, write_arrays
@@ -48,7 +47,9 @@ def remembered(folder: str, key: Sequence[str]) -> ImageIndex | None:
     return None
 
 
-def remember(index: ImageIndex, key: Sequence[str], seen: list[tuple[str, int]], seconds: float) -> ImageIndex:
+def remember(
+    index: ImageIndex, key: Sequence[str], seen: list[tuple[str, int]], seconds: float
+) -> ImageIndex:
     """Keep an index if it is large, and say so.
 
     Args:
@@ -71,17 +72,23 @@ def remember(index: ImageIndex, key: Sequence[str], seen: list[tuple[str, int]],
         kept = f"kept in '{path}' for the next start"
         index, _ = mapped_index(index.folder, path)
     except OSError as error:
-        kept = f"to be done again at every start, since '{path}' cannot be written ({error.strerror or error})"
+        kept = (
+            f"to be done again at every start, since '{path}' cannot be written ({error.strerror or error})"
+        )
     if os.environ.get("LOCAL_RANK", "0") == "0":
-        print(f"indexed {len(index):,} images below '{index.folder}' in {seconds:.1f} s; {kept}.", file=sys.stderr)
+        print(
+            f"indexed {len(index):,} images below '{index.folder}' in {seconds:.1f} s; {kept}.",
+            file=sys.stderr,
+        )
     return index
 
 
 def _has_these_sizes(index: ImageIndex) -> bool:
     """Whether every file still has the size it had when it was indexed."""
+
     def same(number: int) -> bool:
         inside, names, sizes = index.run(number)
-        return sizes_of(below(index.folder, inside), names) == sizes.tolist()
+        return sizes_of(below(index.folder, inside), names) == list(map(int, sizes))
 
     return all(ask(same, range(index.num_runs)))
 
@@ -89,4 +96,6 @@ def _has_these_sizes(index: ImageIndex) -> bool:
 def _file_for(folder: str, key: Sequence[str]) -> Path:
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     text = "\0".join([str(FORMAT), os.path.realpath(folder), *key])
-    return Path(cache) / "resnet-zoo" / "index" / f"{hashlib.sha256(os.fsencode(text)).hexdigest()[:24]}.index"
+    return (
+        Path(cache) / "resnet-zoo" / "index" / f"{hashlib.sha256(os.fsencode(text)).hexdigest()[:24]}.index"
+    )

@@ -1,4 +1,4 @@
-"""Indexing the images below a folder: in parallel where that helps, with a sign of life, and remembered for the next time."""
+"""Indexing the images below a folder: in threads where that helps, with a progress bar, kept for the next time."""
 
 from __future__ import annotations
 

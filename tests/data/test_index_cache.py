@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import pickle
 from collections.abc import Callable
@@ -47,7 +46,9 @@ def was_listed(split: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
     monkeypatch.setattr(scan, "_search", lambda *args: listed.append("") or search(*args))
     index = index_classes(str(split), CLASSES)
     monkeypatch.setattr(scan, "_search", search)
-    fresh = ImageIndex.joined(str(split), [search(str(split), label, name)[0] for label, name in enumerate(CLASSES)])
+    fresh = ImageIndex.joined(
+        str(split), [search(str(split), label, name)[0] for label, name in enumerate(CLASSES)]
+    )
     assert index.fingerprint() == fresh.fingerprint()
     assert [index.name(i) for i in range(len(index))] == [fresh.name(i) for i in range(len(fresh))]
     return bool(listed)
@@ -65,7 +66,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "added deep inside": lambda split: (split / "dog" / "more" / "b.jpg").write_bytes(b"x"),
     "removed": lambda split: (split / "cat" / "000.jpg").unlink(),
     "renamed": lambda split: (split / "cat" / "000.jpg").rename(split / "cat" / "a.jpg"),
-    "resized in place": lambda split: (split / "cat" / "001.jpg").open("ab").write(b"x"),
+    "resized in place": lambda split: os.truncate(split / "cat" / "001.jpg", 5000),
     "emptied in place": lambda split: os.truncate(split / "dog" / "001.jpg", 0),
     "in a new folder": lambda split: (split / "cat" / "more").mkdir(),
 }
@@ -84,7 +85,9 @@ def test_a_folder_that_changed_just_now_is_listed_again(split: Path, monkeypatch
     assert was_listed(split, monkeypatch)
 
 
-def test_it_is_never_required(split: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_never_required(
+    split: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert was_listed(split, monkeypatch)
@@ -101,12 +104,13 @@ def test_a_damaged_one_is_made_anew(split: Path, tmp_path: Path, monkeypatch: py
     assert not was_listed(split, monkeypatch)
 
 
-def test_another_process_maps_the_same_file(split: Path) -> None:
+def test_what_is_sent_to_another_process_is_where_to_map_it_from(split: Path) -> None:
     index_classes(str(split), CLASSES)
     index = index_classes(str(split), CLASSES)
     assert len(pickle.dumps(index)) < 500
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(index.fingerprint) == index.fingerprint()
+    received = pickle.loads(pickle.dumps(index))
+    assert received.fingerprint() == index.fingerprint()
+    assert not any(array.flags.owndata for array in received.arrays.values())
 
 
 def test_a_mapped_index_that_was_replaced_is_refused(split: Path) -> None:
@@ -118,7 +122,11 @@ def test_a_mapped_index_that_was_replaced_is_refused(split: Path) -> None:
 
 
 def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
-    arrays = {"a": np.arange(5, dtype=np.int64), "empty": np.array([], np.uint8), "b": np.array([1, 255], np.uint8)}
+    arrays = {
+        "a": np.arange(5, dtype=np.int64),
+        "empty": np.array([], np.uint8),
+        "b": np.array([1, 255], np.uint8),
+    }
     write_arrays(tmp_path / "file", arrays, {"told": "größe"})
     file = read_arrays(tmp_path / "file")
     assert file.about == {"told": "größe"}
@@ -132,7 +140,9 @@ def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("waiting", [0.0, 1.1])
-def test_answers_come_in_order_with_and_without_threads(waiting: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_come_in_order_with_and_without_threads(
+    waiting: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("resnet_zoo.data.patience.WAITING", waiting)
     monkeypatch.setattr("resnet_zoo.data.patience.TRIAL_SECONDS", 0.0)
     assert list(ask(lambda number: number * 2, range(50))) == list(range(0, 100, 2))

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from resnet_zoo.data import ImageBatch, UnreadableImage, WorkerFailure
-from resnet_zoo.data.scan import index_classes
 from resnet_zoo.data.loaders import ImageLoader
 from resnet_zoo.data.order import EvaluationOrder, TrainingOrder
+from resnet_zoo.data.scan import index_classes
 from resnet_zoo.data.sources import FileImages, ResidentImages
 from resnet_zoo.data.transforms import RandomResizedCrop
 from resnet_zoo.errors import InvalidValue

@@ -12,8 +12,9 @@ from resnet_zoo.data.decode import is_image_name
 from resnet_zoo.data.doctor import imagenet
 from resnet_zoo.data.doctor.findings import Finding
 from resnet_zoo.data.imagenet import NUM_CLASSES
-from resnet_zoo.data.index import ImageIndex, index_classes
+from resnet_zoo.data.index import ImageIndex
 from resnet_zoo.data.layout import quoted, require_root, subfolders
+from resnet_zoo.data.scan import index_classes
 
 SPLITS = ("train", "val", "test")
 NAMED = 20  # at most so many stray files of a folder are named one by one
