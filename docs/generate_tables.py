@@ -55,6 +55,18 @@ def configs() -> str:
     return table(("config", "what it trains", "measured"), rows)
 
 
+def recipes() -> str:
+    """Every shipped experiment: where it comes from, what is published for it, and what we measured."""
+    folder = PROJECT / "configs"
+    rows = []
+    for path in sorted((*folder.glob("*.yaml"), *folder.glob("cifar10_30_epochs/*.yaml"))):
+        head = config_head(path)
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        source = ". ".join(head[word] for word in ("Paper", "Note", "Needs") if word in head)
+        rows.append((f"`{name}`", head["Title"], source, head.get("Published", ""), head["Result"]))
+    return table(("config", "what it trains", "source, remarks, needs", "published by others", "ours"), rows)
+
+
 def config_head(path: Path) -> dict[str, str]:
     """The entries of a config's opening comment: its first line as "Title", then each "Word: text"."""
     entries: dict[str, str] = {}
@@ -63,7 +75,7 @@ def config_head(path: Path) -> dict[str, str]:
         if not line.startswith("#"):
             break
         text = line.removeprefix("#").strip()
-        if match := re.match(r"(Paper|Run|Result|Note): +", text):
+        if match := re.match(r"(Paper|Run|Result|Note|Needs|Published): +", text):
             word, text = match[1], text[match.end() :]
         entries[word] = f"{entries.get(word, '')} {text}".strip()
     return entries
@@ -108,6 +120,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "arrows": arrows,
     "commands": commands,
     "configs": configs,
+    "recipes": recipes,
     "rules": rules,
     "zoo": zoo,
 }

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-import torch
 
-from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.arguments import parse_arguments
-from resnet_zoo.cli.building import build
 from resnet_zoo.cli.configs import find_config, shipped_configs
 from resnet_zoo.cli.launch import Launch
+from resnet_zoo.cli.main import main
 from resnet_zoo.cli.names import NAMED_KEYS
 from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import MissingData, UnknownName
-from resnet_zoo.optim import Position
 
 EXPERIMENTS = [name for name in shipped_configs() if not name.startswith("hardware/")]
 HARDWARE = [name for name in shipped_configs() if name.startswith("hardware/")]
+VARIANTS = {
+    name
+    for name in EXPERIMENTS
+    if re.search(r"cifar10_30_epochs/(?!resnet20)|_fast_(18|24|32|40)$|r1202|r101|r152|vgg16_imagenet", name)
+}
+"""Those that differ from another one by a number or a net, and those that take seconds to build."""
 SYNTHETIC = ["--data", "Synthetic", "--data.num_classes", "10"]
 
 
@@ -48,21 +52,30 @@ def test_a_miss_lists_the_shipped_configs() -> None:
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_every_experiment_parses_and_builds_its_model_and_schedule(name: str) -> None:
+def test_every_experiment_says_where_it_comes_from(name: str) -> None:
     header = [line for line in shipped_configs()[name].read_text().splitlines() if line.startswith("#")]
     for part in ("# Paper: ", "# Run: ", "# Result: "):
         assert any(line.startswith(part) for line in header), f"{name} has no {part!r} in its header"
-    as_shipped = _parse("--config", name)  # the data set's arguments are checked here, its folder is not
-    assert as_shipped.config.data.class_path.startswith("resnet_zoo.data.")
-    cli = _parse("--config", name, *SYNTHETIC)
-    with torch.device("meta"):
-        model = build(cli.parser, cli.config).model
-    assert isinstance(model, ImageClassifier)
-    schedule, trainer = model.lr_schedule, as_shipped.config.trainer
-    total = trainer.max_steps if trainer.max_steps > 0 else trainer.max_epochs * 100
-    factors = [schedule.factor(Position(step, 100, total)) for step in range(0, total, max(1, total // 50))]
-    assert all(0 <= factor <= 1 for factor in factors)
-    assert factors[-1] < max(factors) / 5, "every shipped recipe lowers its rate at the end"
+    run = next(line for line in header if line.startswith("# Run: "))
+    assert f"--config {name} " in f"{run} ", f"{name} is run by its own name"
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in VARIANTS else []) for name in EXPERIMENTS]
+)
+def test_every_experiment_is_built_and_explained(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where its data is not, at the size that the data set is known to have."""
+    words = ["--data.root", "nowhere"] if name != "quickstart" else []
+    if name == "image_folder":
+        words = [*SYNTHETIC, "--data.global_batch_size", "128"]
+    assert main(["explain", "--config", name, *words]) == 0
+    text = capsys.readouterr().out
+    for part in ("global batch ", " updates an epoch", "warm-up of ", "decayed: "):
+        assert part in text
+    table = text.split("epoch  learning rate\n")[1].split("\n\n")[0].splitlines()
+    rates = [float(line.split()[1]) for line in table if line.split()[0].isdecimal()]
+    assert len(rates) >= 10
+    assert 0 <= rates[-1] < max(rates) / 5, "every shipped recipe lowers its rate at the end"
 
 
 @pytest.mark.parametrize("name", HARDWARE)
