@@ -71,7 +71,9 @@ def test_on_two_ranks(tmp_path: Path, moment: Moment, words: tuple[str, ...]) ->
 SCHEDULES = {
     "ConstantSchedule": "ConstantSchedule",
     "CosineSchedule": "{class_path: CosineSchedule, init_args: {warmup_epochs: 2}}",
+    "ExponentialSchedule": "{class_path: ExponentialSchedule, init_args: {gamma: 0.9}}",
     "OneCycleSchedule": "{class_path: OneCycleSchedule, init_args: {warmup_fraction: 0.5}}",
+    "PolynomialSchedule": "PolynomialSchedule",
     "StepSchedule": "{class_path: StepSchedule, init_args: {milestones: [2], "
     "hold: {train_error: 95, window_steps: 4}}}",
 }

@@ -123,4 +123,4 @@ class Trial:
             return (
                 f"Identical: the training that was {what} is to the last bit the one that was never stopped."
             )
-        return f"NOT identical: the training that was {what} has other {', '.join(different)}."
+        return f"NOT identical: the training that was {what} differs in its {', '.join(different)}."

@@ -6,6 +6,7 @@ Standard library only until the options are understood.
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -130,6 +131,10 @@ def _folder(out: str | None) -> Iterator[tuple[Path, Callable[[], None]]]:
         return
     folder = Path(tempfile.mkdtemp(prefix="resnet-zoo-verify-resume-"))
     kept: list[bool] = []
-    yield folder, lambda: kept.append(True)
+    try:
+        yield folder, lambda: kept.append(True)
+    except BaseException:
+        print(f"\nwhat was trained so far is in '{folder}'", file=sys.stderr, flush=True)
+        raise
     if not kept:
         shutil.rmtree(folder)
