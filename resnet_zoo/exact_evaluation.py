@@ -40,7 +40,7 @@ class Tally:
         losses = cross_entropy(logits, batch.labels, ignore_index=-1, reduction="none")
         self.counts.update(logits, batch.labels, losses)
         if self.ledger is not None:
-            self.ledger.record(batch.indices, [image.index for image in batch.unreadable])
+            self.ledger.record(batch.indices, [image.position for image in batch.unreadable])
 
     def scores(self, split: str, complete: bool) -> Scores:
         """Sum over all ranks; every rank must call it, once.
@@ -176,7 +176,7 @@ class ExactEvaluation(LightningModule):
         """
         probabilities = self(batch.images).float().softmax(dim=1)
         values, classes = probabilities.topk(min(TOP_K, self.num_classes), dim=1)
-        unreadable = torch.tensor([image.index for image in batch.unreadable], dtype=torch.int64)
+        unreadable = torch.tensor([image.position for image in batch.unreadable], dtype=torch.int64)
         return batch.indices.cpu(), batch.labels.cpu(), values.cpu(), classes.cpu(), unreadable
 
 

@@ -92,5 +92,6 @@ class SampleLedger:
             raise InexactEvaluation(
                 f"the evaluation of '{split}' is not exact: of {self.num_samples:,} images {counted:,} were seen, "
                 f"{len(missing):,} were not{names}, {self.duplicates:,} countings were one too many, "
-                f"{len(unreadable):,} could not be read, and the scores are of {evaluated:,}. This is a defect of the data module or of its loader; no score was logged."
+                f"{len(unreadable):,} could not be read, and the scores are of {evaluated:,}. "
+                "This is a defect of the data module or of its loader; no score was logged."
             )

@@ -17,7 +17,7 @@ class BadImage(Protocol):
     """An image of a split that could not be read, as ``data.batch.Unreadable``."""
 
     @property
-    def index(self) -> int:
+    def position(self) -> int:
         """Its position in the split."""
 
     @property
@@ -100,9 +100,9 @@ class BadImages(Callback):
 
     def _remember(self, images: list[BadImage], speaks: bool) -> None:
         for image in images:
-            if image.index in self.known:
+            if image.position in self.known:
                 continue
-            self.known[image.index] = _Named(image.path, image.cause)
+            self.known[image.position] = _Named(image.path, image.cause)
             if len(self.known) > self.budget:
                 raise BadImageBudgetExceeded(
                     f"{len(self.known):,} training images cannot be read and bad_image_budget={self.budget}; the last "

@@ -206,7 +206,7 @@ class _Collector(Callback):
         """Take the logits, which are the step's output."""
         assert isinstance(outputs, Tensor)
         assert isinstance(batch, ImageBatch)
-        unreadable = [image.index for image in batch.unreadable]
+        unreadable = [image.position for image in batch.unreadable]
         self.averaged.add(batch.indices, batch.labels, outputs, unreadable)
 
     on_validation_batch_end = on_test_batch_end

@@ -11,12 +11,12 @@ class Unreadable(NamedTuple):
     """An image that could not be read, in place of which nothing was put.
 
     Attributes:
-        index: its position in the split.
+        position: its index in the split.
         path: of its file.
         cause: in the words of the decoder or the file system.
     """
 
-    index: int
+    position: int
     path: str
     cause: str
 

@@ -51,7 +51,7 @@ def test_evaluation_names_each_and_counts_the_others(
     assert named == Counter(dict.fromkeys(bad, 1))
     for before, after in zip(whole, batches, strict=True):
         assert before.images.shape == after.images.shape
-        gaps = {image.index for image in after.unreadable}
+        gaps = {image.position for image in after.unreadable}
         for row, index in enumerate(before.indices.tolist()):
             if index in gaps:
                 assert after.indices[row] == after.labels[row] == -1
@@ -71,7 +71,7 @@ def test_training_goes_on_without_them(make_folder: MakeFolder, num_workers: int
     batches = batches_of(folder(root, num_workers, bad_image_budget=8, **arguments), "train")
     assert {image.path for batch in batches for image in batch.unreadable} == bad
     for before, after in zip(whole, batches, strict=True):
-        gaps = {image.index for image in after.unreadable}
+        gaps = {image.position for image in after.unreadable}
         kept = torch.tensor([index not in gaps for index in before.indices.tolist()])
         assert torch.equal(after.indices, before.indices[kept])
         assert torch.equal(after.images, before.images[kept])
