@@ -21,10 +21,10 @@ from PIL import Image
 from torch import Tensor
 
 from resnet_zoo.data.crops import Crop
+from resnet_zoo.data.decoders import Encoded, available_decoders, read_jpeg_header
 from resnet_zoo.errors import UserMistake
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-Encoded = np.ndarray[tuple[int], np.dtype[np.uint8]]
 _OPERATORS = {b"\xff\xd8\xff": "decode_jpeg"}  # by the file's first bytes
 _RGB = torchvision.io.ImageReadMode.RGB.value
 
@@ -87,23 +87,36 @@ def decode_image(content: Encoded, path: str) -> Tensor:
         return _decode(content)
 
 
-def decode_crop(content: NDArray[np.uint8], path: str, choose: Callable[[int, int], Crop]) -> Tensor:
+def decode_crop(
+    content: NDArray[np.uint8], path: str, choose: Callable[[int, int], Crop], out: Tensor | None = None
+) -> Tensor:
     """What a crop makes of an encoded image, or of one whose pixels are there already.
 
     Args:
         content: uint8 (n,), what a file would hold, or uint8 (h, w, 3), pixels.
         path: to be named if it cannot be decoded.
         choose: says what becomes of an image of a given height and width.
+        out: uint8 (3, kept.height, kept.width), channels-last in memory, to write the result to.
 
     Returns:
-        uint8 (3, kept.height, kept.width), channels-last in memory.
+        uint8 (3, kept.height, kept.width): ``out``, if it is given. Without it, this may be a view of a buffer that the
+        next call of this thread overwrites.
 
     Raises:
         UnreadableImage: it is empty, cut short or not an image.
     """
-    has_pixels = content.ndim == 3
-    image = torch.from_numpy(content).permute(2, 0, 1) if has_pixels else decode_image(content, path)
-    return choose(image.shape[1], image.shape[2]).apply(image)
+    if content.ndim == 3:
+        pixels = torch.from_numpy(content).permute(2, 0, 1)
+        return choose(pixels.shape[1], pixels.shape[2]).apply(pixels, out)
+    header = read_jpeg_header(content)
+    if header is not None and header.complete:
+        crop = choose(header.height, header.width)
+        for decoder in available_decoders():
+            decoded = decoder.decode_region(content, header, crop.region())
+            if decoded is not None:
+                return crop.apply_to_region(torch.from_numpy(decoded).permute(2, 0, 1), out)
+    image = decode_image(content, path)  # another format, or damaged
+    return choose(image.shape[1], image.shape[2]).apply(image, out)
 
 
 @contextlib.contextmanager
@@ -116,6 +129,9 @@ def naming_the_image(path: str) -> Iterator[None]:
 
 
 def _decode(content: Encoded) -> Tensor:
+    header = read_jpeg_header(content)
+    if header is not None and not header.complete:  # torchvision would fill up with grey
+        raise ValueError("the image is truncated: its end is missing")
     start = content[:8].tobytes()
     name = next((name for magic, name in _OPERATORS.items() if start.startswith(magic)), "")
     decoder = native_decoder(name)

@@ -124,8 +124,8 @@ class FileImages:
                 image.zero_()
             else:
                 crop = partial(self.transform.crop, seed=seed)
-                cropped = decode_crop(self.store.read(position), self.index.path(position), crop)
-                image.copy_(cropped.permute(1, 2, 0))
+                content = self.store.read(position)
+                decode_crop(content, self.index.path(position), crop, out=image.permute(2, 0, 1))
         return batch.permute(0, 3, 1, 2)
 
     def load(self, skip_unreadable: bool = False) -> ResidentImages:

@@ -88,7 +88,7 @@ class WholeImages:
             image = torch.zeros(3, side, side, dtype=torch.uint8)
         else:
             crop = partial(self.transform.crop, seed=None)
-            image = decode_crop(self.store.read(position), self.index.path(position), crop)
+            image = decode_crop(self.store.read(position), self.index.path(position), crop).clone()
         return image.unsqueeze(0).contiguous(memory_format=torch.channels_last)
 
 
