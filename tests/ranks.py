@@ -6,6 +6,7 @@ torchrun would give them.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import socket
@@ -48,9 +49,12 @@ def run_on_ranks(
         warnings.simplefilter(
             "ignore", DeprecationWarning
         )  # of forking a process that has threads, on 3.12 and later
+        # A rank must not clean up after the test process, whose threads it does not have: it would wait for them.
+        gc.freeze()
         for process, (_, end_of_rank) in zip(processes, pipes, strict=True):
             process.start()
             end_of_rank.close()  # so that a rank that dies closes the pipe
+        gc.unfreeze()
     deadline = time.monotonic() + timeout
     try:
         answers = [_answer(pipe[0], deadline) for pipe in pipes]

@@ -139,10 +139,15 @@ def test_inputs_reach_the_backbone_in_channels_last() -> None:
     assert seen == [True]
 
 
-def test_a_compiled_backbone_keeps_its_keys() -> None:
+@pytest.mark.parametrize("compiler", ["none", pytest.param("torch's", marks=pytest.mark.slow)])
+def test_a_compiled_backbone_keeps_its_keys(compiler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing torch's compiler takes longer than the rest of this file."""
+    if compiler == "none":
+        monkeypatch.setattr(torch, "compile", lambda forward, **options: forward)
     model = _classifier(compile=True)
     keys = list(model.state_dict())
     model.setup("fit")
+    assert model.backbone._compiled_call_impl is not None
     assert list(model.state_dict()) == keys
 
 

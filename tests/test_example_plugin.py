@@ -86,11 +86,11 @@ def run(site_packages: Path, folder: Path, *words: str) -> subprocess.CompletedP
     )
 
 
-def test_it_is_trained_from_yaml_alone(site_packages: Path, working_directory: Path) -> None:
+@pytest.mark.usefixtures("installed")
+def test_it_is_trained_from_yaml_alone(working_directory: Path) -> None:
     shutil.copy(EXAMPLE / "se_net_digits.yaml", working_directory)
-    words = ("--config", "se_net_digits.yaml", "--trainer.max_epochs", "2", "--run_dir", "a_run")
-    answer = run(site_packages, working_directory, "resnet_zoo", "fit", *words, "--wandb.mode", "disabled")
-    assert answer.returncode == 0, answer.stderr
+    words = ["--config", "se_net_digits.yaml", "--trainer.max_epochs", "2", "--run_dir", "a_run"]
+    assert main(["fit", *words, "--wandb.mode", "disabled", "--trainer.accelerator", "cpu"]) == 0
     result = json.loads((working_directory / "a_run" / "test.json").read_text())
     assert result["evaluated"] == result["expected"] > 0
     assert result["top1"] > 30  # of ten classes, after two epochs

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from resnet_zoo import metrics
 from resnet_zoo.metrics import Scores, TopKCounts, topk_hits
+from tests.ranks import run_on_ranks
 
 
 def hits_written_out(logits: Tensor, labels: Tensor, k: int) -> int:
@@ -158,30 +156,18 @@ def test_a_device_without_float64_gives_the_same_scores(monkeypatch: pytest.Monk
     )
 
 
-RANK_PROGRAM = """
-import sys, torch, torch.distributed as dist
-from resnet_zoo.metrics import TopKCounts
-rank, port = int(sys.argv[1]), sys.argv[2]
-dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-counts = TopKCounts(6)
-if rank == 0:
-    counts.update(torch.eye(6), torch.arange(6), torch.ones(6))
-counts.all_reduce()
-print(counts.scores())
-dist.destroy_process_group()
-"""
+def _scores_where_only_rank_0_has_images() -> Scores:
+    torch.distributed.init_process_group("gloo")
+    counts = TopKCounts(6)
+    if torch.distributed.get_rank() == 0:
+        counts.update(torch.eye(6), torch.arange(6), torch.ones(6))
+    counts.all_reduce()
+    return counts.scores()
 
 
 def test_a_rank_without_batches_takes_part_in_the_sum() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    command = [sys.executable, "-c", RANK_PROGRAM]
-    ranks = [
-        subprocess.Popen([*command, str(rank), port], stdout=subprocess.PIPE, text=True) for rank in (0, 1)
-    ]
-    outputs = {rank.communicate(timeout=120)[0].strip() for rank in ranks}
-    assert outputs == {"Scores(top1=100.0, top5=100.0, loss=1.0, evaluated=6, correct1=6, correct5=6)"}
+    scores = run_on_ranks(2, _scores_where_only_rank_0_has_images)
+    assert scores == [Scores(top1=100.0, top5=100.0, loss=1.0, evaluated=6, correct1=6, correct5=6)] * 2
 
 
 @pytest.mark.gpu

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import struct
 import zipfile
@@ -13,7 +12,7 @@ import torch
 from lightning.fabric.plugins import CheckpointIO
 
 from resnet_zoo.errors import InvalidValue, MissingData
-from resnet_zoo.runs import LAST, PREVIOUS, replacing
+from resnet_zoo.runs import LAST, PREVIOUS, replacing, why_not_written
 from resnet_zoo.runs.atomic import PART_SUFFIX
 from resnet_zoo.safe_load import load_plain
 
@@ -78,10 +77,12 @@ def _keep_as(path: Path, name: Path) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    number = getattr(error, "errno", None)
-    if number in (errno.ENOSPC, errno.EDQUOT) or "inline_container" in str(error):  # torch hides the number
-        return "no space is left on the disk."
-    return f"{getattr(error, 'strerror', None) or error}."
+    why = why_not_written(error)
+    if why is None and "inline_container" in str(
+        error
+    ):  # torch's archive writer, which may hide the system's words
+        why = "no space is left on the disk"
+    return f"{why or getattr(error, 'strerror', None) or error}."
 
 
 def checksum_mistake(path: Path) -> str | None:

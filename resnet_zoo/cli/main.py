@@ -18,10 +18,12 @@ from typing import NamedTuple
 
 from resnet_zoo import __version__
 from resnet_zoo.errors import SaidElsewhere, UserMistake, unknown_name
+from resnet_zoo.runs.atomic import why_not_written
 from resnet_zoo.runs.status import PREEMPTED
 
-MISTAKE, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
-"""Exit codes: what was given is wrong; Ctrl-C; the reader of the output went away (128 + the signal's number)."""
+FAILED, MISTAKE, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
+"""Exit codes: the disk takes no more; what was given is wrong; Ctrl-C; the reader of the output went away (128 + the
+signal's number)."""
 
 
 class Command(NamedTuple):
@@ -75,7 +77,8 @@ def main(argv: list[str] | None = None, run: Callable[[list[str]], int] | None =
         run: what to do with them, for a program that prepares a command in its own way; by default the command.
 
     Returns:
-        the exit code: 0, the command's own, 2 for a user's mistake, 130 after Ctrl-C, 85 for a training to start again.
+        the exit code: 0, the command's own, 1 for a full disk, 2 for a user's mistake, 130 after Ctrl-C, 85 for a
+        training to start again.
     """
     # Read when torch loads its OpenMP. Threads that spin while they wait bring a small net on a busy machine to a halt:
     # the quickstart took five times as long.
@@ -104,6 +107,13 @@ def main(argv: list[str] | None = None, run: Callable[[list[str]], int] | None =
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or flushing at exit fails again
         return CLOSED_PIPE
+    except OSError as error:
+        why = why_not_written(error)
+        if show_traceback or why is None:
+            raise
+        what = f"'{error.filename}' was not written" if error.filename else "a file was not written"
+        print(without_secrets(f"{what}: {why}. What was there before is untouched."), file=sys.stderr)
+        return FAILED
     except RuntimeError as error:
         if show_traceback or "operator torchvision::nms does not exist" not in str(error):
             raise

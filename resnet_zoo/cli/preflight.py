@@ -51,6 +51,11 @@ def check_launch(launch: Launch, arguments: Arguments) -> None:
                 f"SLURM_NTASKS={launch.world_size} tasks do not divide over SLURM_NNODES={num_nodes} nodes. Use "
                 "--ntasks-per-node with the number of devices of a node."
             )
+        if "SLURM_NTASKS_PER_NODE" not in os.environ:  # without it Lightning does not know who is where
+            raise InvalidValue(
+                f"SLURM_NTASKS={launch.world_size}, but SLURM_NTASKS_PER_NODE is not set, as with --ntasks alone. Use "
+                f"--ntasks-per-node={launch.local_world_size}."
+            )
     elif launch.launcher != "torchrun":
         wanted = _count(nodes)
         if wanted is not None and wanted > 1 and launch.launcher == "none" and "NODE_RANK" not in os.environ:

@@ -13,7 +13,7 @@ from resnet_zoo.callbacks import Stopped, TrainingDiverged
 from resnet_zoo.callbacks.checkpoint_io import CheckpointNotWritten
 from resnet_zoo.cli.arguments import joined
 from resnet_zoo.cli.training_cli import TrainingCLI
-from resnet_zoo.runs import PREEMPTED, RunDirectory, State, redact_text, write_status
+from resnet_zoo.runs import PREEMPTED, RunDirectory, State, redact_text, why_not_written, write_status
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as of a process that the signal ended (128 + its number)."""
@@ -54,11 +54,20 @@ def run_to_its_end(
         _say(cli, str(error))
         return FAILED
     except BaseException as error:
+        if isinstance(error, OSError) and cli.launch.rank == 0 and (why := why_not_written(error)):
+            return _disk_failed(cli, directory, words, f"'{error.filename}' was not written: {why}.")
         reason = str(error).strip() or type(error).__name__
         _write(cli, directory, "failed", reason, error=type(error).__name__, exit_code=FAILED)
         raise
     _write(cli, directory, "finished", exit_code=0)
     return 0
+
+
+def _disk_failed(cli: TrainingCLI, directory: RunDirectory, words: list[str], message: str) -> int:
+    """What was trained is saved, or its own failure would have been told; the rest can be done again."""
+    _write(cli, directory, "failed", message, exit_code=FAILED)
+    _say(cli, f"{message} Make room, or choose another disk. {_next_step(words, directory)}")
+    return FAILED
 
 
 def _stopped(cli: TrainingCLI, directory: RunDirectory, words: list[str], stopped: Stopped) -> int:

@@ -11,7 +11,7 @@ from torch import nn
 from resnet_zoo.builders import check_builder
 from resnet_zoo.conformance.case import Case, listed
 from resnet_zoo.conformance.rule import NotApplicable, Rule
-from resnet_zoo.conformance.surroundings import surroundings, surroundings_restored
+from resnet_zoo.conformance.surroundings import surroundings, surroundings_restored, with_random_states_of
 from resnet_zoo.errors import InvalidValue
 
 
@@ -93,11 +93,12 @@ def _global_state(case: Case) -> str | None:
             torch.set_grad_enabled(with_gradients),
             torch.random.fork_rng(devices=[]),
         ):
+            with_random_states_of(seed)
             before = surroundings()
             torch.manual_seed(seed)
             case.builder(**case.arguments)(images)
             draws.append(torch.rand(4))
-            changed |= {name for name, value in surroundings().items() if value != before[name]}
+            changed |= {name for name, value in surroundings().items() if value != before.get(name, value)}
     if torch.equal(*draws):
         changed.add("torch's random state, which is seeded anew")
     return f"building the net and running it changes {listed(sorted(changed))}" if changed else None

@@ -39,13 +39,29 @@ def surroundings() -> dict[str, Any]:
     return state | ({"NumPy's random state": str(numpy.random.get_state())} if numpy else {})
 
 
+def with_random_states_of(pass_number: int) -> None:
+    """Put Python's and NumPy's random states where they differ from pass to pass.
+
+    A net that seeds them with a number of its own would go unnoticed where the process was seeded with that number
+    before.
+    """
+    random.seed(f"pass {pass_number}")
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(pass_number)
+
+
 @contextmanager
 def surroundings_restored() -> Iterator[None]:
-    """Undo what happens to the state inside, except for NumPy's."""
+    """Undo what happens to the state inside."""
     before = surroundings()
+    numpy = sys.modules.get("numpy")
+    of_numpy = numpy.random.get_state() if numpy is not None else None
     try:
         yield
     finally:
         for name, (read, write) in _SWITCHES.items():
             if read() != before[name]:
                 write(before[name])
+        if numpy is not None:
+            numpy.random.set_state(of_numpy)

@@ -10,14 +10,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+STAMP_FORMAT = "%Y%m%d_%H%M%S"
+STAMP = re.compile(r"run-(\d{8}_\d{6})-")
 LEAST_FREE = 2**20
 """Bytes; wandb loses what it cannot write without a word, so a disk with less than this is reported as full."""
 
@@ -59,6 +63,7 @@ class Reporter:
         check.unlink()
         import wandb
 
+        never_before(newest_segment(check.parent))
         modes: list[Any] = self._start["modes"]
         for mode in modes:
             try:
@@ -139,6 +144,26 @@ class Reporter:
     def handle(self, message: dict[str, Any]) -> None:
         """Do what one message says."""
         getattr(self, message.pop("do"))(**message)
+
+
+def newest_segment(folder: Path) -> str:
+    """The latest time among the names of a run's segments, as wandb writes it; empty without one."""
+    names = (STAMP.search(path.name) for path in folder.glob("*run-*"))
+    return max((name[1] for name in names if name), default="")
+
+
+def never_before(stamp: str) -> None:
+    """Let this process's clock begin after ``stamp``, if need be by putting it forward.
+
+    wandb names a segment after the local time, and segments are sent in the order of their names. Where the clock was
+    set back since the last one, or summer time ended, the later part would arrive first and the earlier be refused.
+    """
+    shift, clock = 0.0, time.time
+    while stamp and time.strftime(STAMP_FORMAT, time.localtime(clock() + shift)) <= stamp:
+        behind = time.mktime(time.strptime(stamp, STAMP_FORMAT)) - (clock() + shift)
+        shift += max(1.0, behind + 1.0)
+    if shift:
+        time.time = lambda: clock() + shift
 
 
 def reason_of(error: BaseException) -> str:

@@ -59,7 +59,8 @@ def run_status(
         )
     if status.get("status") == "failed":
         return RunStatus("failed", f"failed after {progress}: {message or 'status.json does not say why'}")
-    if _reached(config, curves) or (has_result and _result_is_newest(directory)):
+    said_so = status.get("status") == "finished"
+    if said_so or _reached(config, curves) or (has_result and _result_is_newest(directory)):
         return RunStatus("finished", f"finished after {progress}")
     age = time.time() - directory.metrics.stat().st_mtime
     ago = f"last row {written_seconds(max(age, 0.0))} ago"

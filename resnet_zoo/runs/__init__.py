@@ -1,6 +1,6 @@
 """The run directory, its files and their schema. Standard library only."""
 
-from resnet_zoo.runs.atomic import replacing, sweep_unfinished, write_text_atomically
+from resnet_zoo.runs.atomic import replacing, sweep_unfinished, why_not_written, write_text_atomically
 from resnet_zoo.runs.directory import BEST, LAST, PREVIOUS, RunDirectory
 from resnet_zoo.runs.lock import RunDirectoryLock
 from resnet_zoo.runs.record import collect_record, read_record, update_record, write_record
@@ -28,6 +28,7 @@ __all__ = [
     "replacing",
     "sweep_unfinished",
     "update_record",
+    "why_not_written",
     "write_record",
     "write_status",
     "write_text_atomically",

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 PART_SUFFIX = ".part"
 """A file that ends so is an unfinished write of a process that is running or was killed."""
+
+_REFUSALS = {
+    errno.ENOSPC: "no space is left on the disk",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+}
+
+
+def why_not_written(error: BaseException) -> str | None:
+    """Why the disk took no more, in words; None for an error of another kind.
+
+    Args:
+        error: an ``OSError``, or one of a library that passes on only the system's words.
+    """
+    if isinstance(error, OSError):
+        return _REFUSALS.get(error.errno or 0)
+    return next((why for number, why in _REFUSALS.items() if os.strerror(number) in str(error)), None)
 
 
 @contextlib.contextmanager
@@ -22,16 +40,18 @@ def replacing(path: Path) -> Iterator[Path]:
         path: the file to create or replace; its folder must exist.
 
     Raises:
-        OSError: the folder is missing or not writable, or the disk is full.
+        OSError: the folder is missing or not writable, or the disk is full; it names ``path``.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}{PART_SUFFIX}")
     try:
         yield temporary
         _synchronise(temporary)
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None
         raise
     _synchronise(path.parent)
 

@@ -79,8 +79,13 @@ class RunDirectoryLock:
             descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
             return False
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(self._owner, file)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(self._owner, file)
+        except OSError as error:  # the disk is full: an empty file would look like somebody's
+            self.path.unlink(missing_ok=True)
+            error.filename = str(self.path)
+            raise
         return True
 
     def _remove(self, dead: Mapping[str, Any]) -> None:

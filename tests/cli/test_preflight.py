@@ -1,24 +1,18 @@
-"""What a launcher started is compared with what the config asks for, and ranks that differ or stay away are named."""
+"""What a launcher started is compared with what the config asks for, before anything is built."""
 
 from __future__ import annotations
 
-import multiprocessing
-import platform
-import time
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from resnet_zoo.cli import preflight
 from resnet_zoo.cli.arguments import Arguments
 from resnet_zoo.cli.launch import Launch
 from resnet_zoo.cli.main import main
-from resnet_zoo.cli.preflight import check_agreement, check_launch, check_room, follow_launcher, together
-from resnet_zoo.cli.rank_failures import is_loss_of_another_rank
-from resnet_zoo.cli.rendezvous import connect
-from resnet_zoo.errors import InvalidValue, SaidElsewhere
+from resnet_zoo.cli.preflight import check_launch, check_room, follow_launcher
+from resnet_zoo.errors import InvalidValue
 from tests.ranks import run_on_ranks
 
 TORCHRUN = Launch("torchrun", 0, 4, 2)
@@ -49,6 +43,7 @@ def test_what_was_started_must_be_what_was_asked_for(
 ) -> None:
     monkeypatch.setenv("SLURM_STEP_ID", "0")
     monkeypatch.setenv("SLURM_NNODES", "2")
+    monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "2")
     monkeypatch.delenv("SLURM_NTASKS", raising=False)
     with pytest.raises(InvalidValue, match=message):
         check_launch(launch, given(**trainer))
@@ -114,109 +109,16 @@ def test_tasks_that_do_not_divide_over_the_nodes_are_refused(monkeypatch: pytest
         check_launch(Launch("slurm", 0, 3, 1), given())
 
 
+def test_tasks_without_a_number_per_node_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_STEP_ID", "0")
+    monkeypatch.setenv("SLURM_NNODES", "2")
+    with pytest.raises(
+        InvalidValue, match=r"SLURM_NTASKS=4, but SLURM_NTASKS_PER_NODE .*--ntasks-per-node=2"
+    ):
+        check_launch(SLURM, given())
+
+
 def test_too_little_disk_is_refused(tmp_path: Path) -> None:
     check_room(tmp_path, 1000)
     with pytest.raises(InvalidValue, match=r"MB of free disk, the checkpoints of this run may take"):
         check_room(tmp_path, 10**15)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
-
-
-def test_ranks_that_do_not_arrive_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-    monkeypatch.setenv("MASTER_PORT", str(_free_port()))
-    started = time.monotonic()
-    with pytest.raises(
-        InvalidValue, match=rf"1 of 3 ranks arrived within 0.5 s \(0 on {platform.node()}\); missing: 1, 2"
-    ) as error:
-        connect(Launch("torchrun", 0, 3, 3), "cpu", 60, patience=0.5)
-    assert "WORLD_SIZE=3 is --nnodes times --nproc-per-node" in str(error.value)
-    assert time.monotonic() - started < 10
-
-
-def test_a_master_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    port = _free_port()
-    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-    monkeypatch.setenv("MASTER_PORT", str(port))
-    with pytest.raises(
-        InvalidValue, match=rf"got no answer from rank 0 .*MASTER_ADDR=127.0.0.1, MASTER_PORT={port}"
-    ):
-        connect(Launch("torchrun", 1, 2, 2), "cpu", 60, patience=1.0)
-
-
-def test_a_single_process_agrees_with_itself() -> None:
-    check_agreement(Launch("none"), data={"a": 1})
-    assert together(Launch("none"), lambda: 7) == 7
-    with pytest.raises(InvalidValue, match="as it was"):
-        together(Launch("none"), _refuse)
-
-
-def _refuse() -> int:
-    raise InvalidValue("as it was")
-
-
-def _one_rank(rank: int, port: int, answers: Any) -> None:
-    """What one of two ranks sees: of a missing folder on rank 1, and of different data."""
-    import os
-
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    launch = Launch("torchrun", rank, 2, 2)
-    connect(launch, "cpu", 60)
-    seen = []
-    for attempt in (
-        lambda: together(launch, _refuse if rank == 1 else lambda: 1),
-        lambda: together(launch, _refuse),
-        lambda: check_agreement(launch, code="1", data={"files": rank}),
-        lambda: preflight.check_ranks(launch, Arguments()),
-    ):
-        try:
-            attempt()
-            seen.append("passed")
-        except SaidElsewhere:
-            seen.append("said elsewhere")
-        except InvalidValue as error:
-            seen.append(str(error))
-    answers.put((rank, seen))
-
-
-@pytest.mark.slow
-def test_one_rank_tells_what_is_wrong_with_it_and_all_end() -> None:
-    context = multiprocessing.get_context("spawn")
-    answers, port = context.Queue(), _free_port()
-    ranks = [context.Process(target=_one_rank, args=(rank, port, answers)) for rank in range(2)]
-    for process in ranks:
-        process.start()
-    seen = dict(answers.get(timeout=200) for _ in ranks)
-    for process in ranks:
-        process.join()
-    host = platform.node()
-    assert seen[0][:2] == ["said elsewhere", "as it was"]
-    assert seen[1][:2] == [f"rank 1 on {host}: as it was", "said elsewhere"]
-    assert seen[0][2] == "said elsewhere"
-    assert f"rank 1 on {host} has another data than rank 0 on {host}" in seen[1][2]
-    assert seen[0][3] == seen[1][3] == "passed"
-
-
-@pytest.mark.parametrize(
-    ("error", "lost"),
-    [
-        (
-            RuntimeError(
-                "[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [::1]:1"
-            ),
-            True,
-        ),
-        (RuntimeError("Timed out waiting 20000ms for recv operation to complete"), True),
-        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
-        (ValueError("gloo"), False),
-    ],
-)
-def test_the_loss_of_another_rank_is_told_from_a_mistake_of_ones_own(error: Exception, lost: bool) -> None:
-    assert is_loss_of_another_rank(error) is lost

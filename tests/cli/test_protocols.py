@@ -189,7 +189,8 @@ def test_an_ensemble_averages_the_probabilities_of_different_nets(
     capsys.readouterr()
     result = _evaluate("test", tmp_path / "both", [checkpoint, another])
     assert result["correct1"] == correct
-    assert result["loss"] == pytest.approx(loss, abs=1e-4)
+    # The predictions are written with six decimals, which a label of small probability feels.
+    assert result["loss"] == pytest.approx(loss, abs=1e-3)
     shown = capsys.readouterr()
     assert "test, 2 checkpoints" in shown.out
     assert f"pass 2/2  {another}  center" in shown.err

@@ -9,12 +9,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Callback
 
+from resnet_zoo.cli import training
 from resnet_zoo.cli.main import main
 from resnet_zoo.runs import read_status
+from tests.tiny_runs import fit_words, last_checkpoint
 
 WORDS = [
     "fit", "--config", "quickstart", "--logger", "none", "--model.backbone.width", "4", "--data.val_size", "200",
@@ -109,3 +113,25 @@ def test_a_loss_that_is_no_number_is_one_message_and_a_status(
     written = read_status(run / "status.json")
     assert written["status"] == "diverged"
     assert "learning rate" in written["message"]
+
+
+class InterruptTwice(Callback):
+    """Ctrl-C two times within one update."""
+
+    def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
+        if trainer.global_step == 8:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_second_ctrl_c_ends_at_once_and_leaves_the_last_checkpoint(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert training.main(fit_words(run), [InterruptTwice()]) == 130
+    status = read_status(run / "status.json")
+    assert (status["status"], status["message"]) == ("interrupted", "interrupted at once, without saving")
+    assert last_checkpoint(run)["global_step"] == 5
+    shown = capfd.readouterr().err
+    assert "Ctrl-C once more stops at once" in shown
+    assert f"Interrupted at once. To go on: resnet-zoo fit --config={run.parent / 'config.yaml'}" in shown

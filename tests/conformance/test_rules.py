@@ -42,6 +42,14 @@ def test_a_fault_breaks_its_rule(rule: str, builder: Callable[..., Any], seen: s
     assert RULES[rule].remedy in str(caught.value)
 
 
+def test_a_seed_is_noticed_where_the_process_has_the_same_one() -> None:
+    before = random.getstate()
+    random.seed(0)
+    with pytest.raises(RuleBroken, match="changes Python's random state"):
+        check(RULES["global_state"], build(SoundNet, lambda: random.seed(0)))
+    random.setstate(before)
+
+
 def test_what_a_fault_does_to_its_surroundings_ends_with_the_rule() -> None:
     before = random.getstate(), torch.get_default_dtype(), torch.is_grad_enabled()
     for rule in rules:
