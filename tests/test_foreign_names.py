@@ -56,6 +56,19 @@ def _iterator_is_kept() -> bool:
         loader._iterator._shutdown_workers()  # type: ignore[attr-defined, union-attr]
 
 
+def _lerp_moves_by_its_share() -> bool:
+    averages = [torch.zeros(2), torch.ones(1)]
+    torch._foreach_lerp_(averages, [torch.full((2,), 8.0), torch.full((1,), 5.0)], 0.25)
+    return [average.tolist() for average in averages] == [[2.0, 2.0], [2.0]]
+
+
+def _with_an_unsaved_buffer() -> nn.Module:
+    module = nn.Module()
+    module.register_buffer("saved", torch.zeros(1))
+    module.register_buffer("unsaved", torch.zeros(1), persistent=False)
+    return module
+
+
 ROWS = (
     Row(
         "_BatchNorm", ("callbacks/sync_batch_norm.py",),
@@ -77,6 +90,15 @@ ROWS = (
         "_foreach_norm", ("callbacks/non_finite_skip.py",),
         lambda: [float(n) for n in torch._foreach_norm([torch.tensor([3.0, 4.0]), torch.ones(1)])] == [5, 1],
         "non_finite.skip",
+    ),
+    Row(
+        "_foreach_lerp_", ("callbacks/averaged_tensors.py",), _lerp_moves_by_its_share,
+        "the moving average of the weights",
+    ),
+    Row(
+        "_non_persistent_buffers_set", ("callbacks/state_trace.py",),
+        lambda: _with_an_unsaved_buffer()._non_persistent_buffers_set == {"unsaved"},
+        "verify-resume would not look for state in buffers that are not saved",
     ),
     Row(
         "_dynamo", ("conformance/execution.py",), lambda: callable(torch._dynamo.reset),
@@ -121,9 +143,9 @@ ROWS = (
         "the nearest option in messages about unknown ones",
     ),
     Row(
-        "_option_string_actions", ("cli/parser.py",),
+        "_option_string_actions", ("cli/parser.py", "cli/verify_resume.py"),
         lambda: "--help" in argparse.ArgumentParser()._option_string_actions,
-        "the nearest option in messages about unknown ones",
+        "the nearest option in messages about unknown ones, and the options of verify-resume",
     ),
     Row(
         "_SignalConnector", ("callbacks/lightning_signals.py",), lambda: inspect.isclass(_SignalConnector),
