@@ -12,26 +12,15 @@ import torch
 from resnet_zoo.callbacks import checkpoint_io
 from resnet_zoo.cli.main import main
 from resnet_zoo.runs import RunDirectoryLock, read_status
-
-WORDS = [
-    "fit", "--config", "quickstart", "--logger", "none", "--model.backbone.width", "4", "--data.val_size", "200",
-    "--trainer.log_every_n_steps", "5", "--trainer.accelerator", "cpu", "--trainer.max_epochs", "3",
-]  # fmt: skip
+from tests.tiny_runs import UPDATES_PER_EPOCH, assert_same_weights, fit_words, last_checkpoint
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three epochs."""
     run = tmp_path_factory.mktemp("finished") / "run"
-    assert main([*WORDS, "--run_dir", str(run)]) == 0
+    assert main(fit_words(run)) == 0
     return run
-
-
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    state: dict[str, torch.Tensor] = torch.load(run / "checkpoints/last.ckpt", weights_only=True)[
-        "state_dict"
-    ]
-    return state
 
 
 @pytest.mark.parametrize("damage", ["cut short", "a flipped bit"])
@@ -39,26 +28,25 @@ def test_a_damaged_last_checkpoint_is_passed_over_and_said_so(
     damage: str, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
-    assert main([*WORDS, "--run_dir", str(run)]) == 0
+    assert main(fit_words(run)) == 0
     last = run / "checkpoints/last.ckpt"
     (run / "checkpoints/.last.ckpt.999999.part").write_bytes(b"half")
     data = bytearray(last.read_bytes())
     if damage == "cut short":
         del data[len(data) // 2 :]
     else:
-        weight = weights(run)["head.weight"].numpy().tobytes()
+        weight = last_checkpoint(run)["state_dict"]["head.weight"].numpy().tobytes()
         data[data.index(weight) + 5] ^= 1
     last.write_bytes(bytes(data))
-    assert main([*WORDS, "--run_dir", str(run), "--resume", "auto"]) == 0
+    assert main(fit_words(run, "--resume", "auto")) == 0
     shown = capsys.readouterr().err
     assert f"checkpoint '{last}' is damaged and was passed over" in shown
-    assert f"continuing from '{run / 'checkpoints/previous.ckpt'}': update 40" in shown
+    assert f"continuing from '{run / 'checkpoints/previous.ckpt'}': update 10" in shown
     assert "which a killed process left half written" in shown
     assert {path.name for path in last.parent.iterdir()} == {
         "last.ckpt", "previous.ckpt", "best.ckpt", "last.ckpt.damaged"
     }  # fmt: skip
-    ours, theirs = weights(run), weights(finished)
-    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert_same_weights(run, finished)
 
 
 def _fail_to_save(monkeypatch: pytest.MonkeyPatch, from_call: int, to_call: int) -> None:
@@ -77,11 +65,10 @@ def test_training_goes_on_while_the_disk_is_full_and_catches_up(
 ) -> None:
     _fail_to_save(monkeypatch, 1, 3)
     run = tmp_path / "run"
-    assert main([*WORDS, "--run_dir", str(run)]) == 0
+    assert main(fit_words(run)) == 0
     shown = capsys.readouterr().err
     assert shown.count("no space is left on the disk. The one before it is untouched; training goes on") == 2
-    ours, theirs = weights(run), weights(finished)
-    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert_same_weights(run, finished)
 
 
 def test_a_disk_that_stays_full_ends_the_run_with_one_message(
@@ -89,12 +76,12 @@ def test_a_disk_that_stays_full_ends_the_run_with_one_message(
 ) -> None:
     _fail_to_save(monkeypatch, 2, 1000)
     run = tmp_path / "run"
-    assert main([*WORDS, "--run_dir", str(run)]) == 1
+    assert main(fit_words(run)) == 1
     shown = capsys.readouterr().err
     assert "Traceback" not in shown
     assert shown.rstrip().endswith("no space is left on the disk. The checkpoint before it is untouched.")
     assert read_status(run / "status.json")["status"] == "failed"
-    assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 20
+    assert last_checkpoint(run)["global_step"] == UPDATES_PER_EPOCH
 
 
 def test_a_second_process_in_the_same_run_directory_is_refused(
@@ -105,7 +92,7 @@ def test_a_second_process_in_the_same_run_directory_is_refused(
     first = RunDirectoryLock(run)
     first.acquire()
     for resume in ([], ["--resume", "auto"]):
-        assert main([*WORDS, "--run_dir", str(run), *resume]) == 2
+        assert main(fit_words(run, *resume)) == 2
         assert f"run directory '{run}' is in use by process" in capsys.readouterr().err
     first.release()
     assert list(run.iterdir()) == []

@@ -18,12 +18,7 @@ from lightning.pytorch import Callback
 from resnet_zoo.cli import training
 from resnet_zoo.cli.main import main
 from resnet_zoo.runs import read_status
-from tests.tiny_runs import fit_words, last_checkpoint
-
-WORDS = [
-    "fit", "--config", "quickstart", "--logger", "none", "--model.backbone.width", "4", "--data.val_size", "200",
-    "--trainer.log_every_n_steps", "5", "--trainer.accelerator", "cpu",
-]  # fmt: skip
+from tests.tiny_runs import assert_same_weights, fit_words, last_checkpoint
 
 
 @contextmanager
@@ -44,13 +39,6 @@ def signal_once(number: signal.Signals, file: Path) -> Iterator[None]:
         thread.join()
 
 
-def weights(run: Path) -> dict[str, torch.Tensor]:
-    state: dict[str, torch.Tensor] = torch.load(run / "checkpoints/last.ckpt", weights_only=True)[
-        "state_dict"
-    ]
-    return state
-
-
 @pytest.mark.parametrize(
     ("number", "code", "status"),
     [
@@ -65,7 +53,7 @@ def test_a_signal_saves_and_says_how_to_go_on(
     run = tmp_path / "run"
     handler = signal.getsignal(number)
     with signal_once(number, run / "checkpoints/last.ckpt"):
-        assert main([*WORDS, "--run_dir", str(run), "--trainer.max_epochs", "1000"]) == code
+        assert main(fit_words(run, "--trainer.max_epochs", "10000")) == code
     assert signal.getsignal(number) is handler
     written = read_status(run / "status.json")
     saved = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
@@ -78,26 +66,35 @@ def test_a_signal_saves_and_says_how_to_go_on(
     assert f"--run_dir={run} --resume=auto" in shown
 
 
+class SignalAt(Callback):
+    """This process gets signals in the middle of the ninth update, which is in the second of three epochs."""
+
+    def __init__(self, *numbers: signal.Signals) -> None:
+        self.numbers = numbers
+
+    def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
+        if trainer.global_step == 8:
+            for number in self.numbers:
+                os.kill(os.getpid(), number)
+
+
 def test_a_stopped_run_that_goes_on_ends_with_the_weights_of_one_that_was_never_stopped(
     tmp_path: Path,
 ) -> None:
     run, twin = tmp_path / "run", tmp_path / "twin"
-    words = [*WORDS, "--trainer.max_epochs", "4"]
-    with signal_once(signal.SIGTERM, run / "checkpoints/last.ckpt"):
-        assert main([*words, "--run_dir", str(run)]) == 85
-    assert main([*words, "--run_dir", str(run), "--resume", "auto"]) == 0
+    assert training.main(fit_words(run), [SignalAt(signal.SIGTERM)]) == 85
+    assert last_checkpoint(run)["global_step"] == 9
+    assert main(fit_words(run, "--resume", "auto")) == 0
     assert read_status(run / "status.json")["status"] == "finished"
-    assert main([*words, "--run_dir", str(twin)]) == 0
-    ours, theirs = weights(run), weights(twin)
-    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert main(fit_words(twin)) == 0
+    assert_same_weights(run, twin)
     assert (run / "test.json").read_text() == (twin / "test.json").read_text().replace(str(twin), str(run))
 
 
 def test_a_signal_before_the_training_leaves_nothing_to_save(tmp_path: Path) -> None:
     run = tmp_path / "run"
     with signal_once(signal.SIGTERM, run / "status.json"):
-        code = main([*WORDS, "--run_dir", str(run), "--trainer.max_epochs", "1000"])
-    assert code == 85
+        assert main(fit_words(run, "--trainer.max_epochs", "10000")) == 85
     assert read_status(run / "status.json")["status"] == "preempted"
 
 
@@ -106,7 +103,7 @@ def test_a_loss_that_is_no_number_is_one_message_and_a_status(
 ) -> None:
     run = tmp_path / "run"
     rate = ["--model.optimizer.lr", "1e30", "--model.lr_schedule", "ConstantSchedule"]
-    assert main([*WORDS, "--run_dir", str(run), "--trainer.max_epochs", "2", *rate]) == 1
+    assert main(fit_words(run, *rate)) == 1
     shown = capsys.readouterr().err
     assert "training diverged" in shown
     assert "Traceback" not in shown
@@ -115,20 +112,11 @@ def test_a_loss_that_is_no_number_is_one_message_and_a_status(
     assert "learning rate" in written["message"]
 
 
-class InterruptTwice(Callback):
-    """Ctrl-C two times within one update."""
-
-    def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
-        if trainer.global_step == 8:
-            os.kill(os.getpid(), signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGINT)
-
-
 def test_a_second_ctrl_c_ends_at_once_and_leaves_the_last_checkpoint(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
-    assert training.main(fit_words(run), [InterruptTwice()]) == 130
+    assert training.main(fit_words(run), [SignalAt(signal.SIGINT, signal.SIGINT)]) == 130
     status = read_status(run / "status.json")
     assert (status["status"], status["message"]) == ("interrupted", "interrupted at once, without saving")
     assert last_checkpoint(run)["global_step"] == 5
