@@ -5,6 +5,7 @@ A table stands between the lines ``<!-- generated: NAME -->`` and ``<!-- end gen
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
@@ -116,8 +117,51 @@ def spread(values: Sequence[float]) -> str:
     return first if first == last else f"{first} to {last}"
 
 
+def augmentations() -> str:
+    """What can stand in ``augment``, with its options and their defaults."""
+    from resnet_zoo.data import augmentations as module
+
+    places = {
+        module.ImageAugmentation: "loader",
+        module.RegionAugmentation: "device",
+        module.Mixing: "device",
+    }
+    found = [getattr(module, name) for name in module.__all__]
+    rows = [
+        (
+            f"`{each.__name__}`",
+            next(place for kind, place in places.items() if issubclass(each, kind)),
+            each.paper,
+            ", ".join(
+                f"`{name}={option.default!r}`".replace("(", "[").replace(")", "]")
+                for name, option in inspect.signature(each).parameters.items()
+            ),
+        )
+        for each in found
+        if issubclass(each, tuple(places)) and not inspect.isabstract(each)
+    ]
+    return table(("name", "runs in the", "paper", "options and their defaults"), rows)
+
+
+def augmentation_costs() -> str:
+    """Microseconds per image, from the last measurement."""
+    path = PROJECT / "benchmarks/results/augmentation.json"
+    result: dict[str, Any] = json.loads(path.read_text())
+    sizes = list(result["batch"])
+    rows = [
+        (name, *(f"{times[size]:,.0f}" if size in times else "" for size in sizes))
+        for name, times in result["microseconds"].items()
+    ]
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    counts = " and ".join(f"{count} of {size}x{size}" for size, count in result["batch"].items())
+    note = f"One core of {result['machine']}, {versions}, {result['date']}; batches of {counts}."
+    return table(("", *(f"us an image of {size}x{size}:" for size in sizes)), rows) + f"\n{note}\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "arrows": arrows,
+    "augmentation_costs": augmentation_costs,
+    "augmentations": augmentations,
     "commands": commands,
     "configs": configs,
     "recipes": recipes,

@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.optim import SGD, Optimizer
 
 from resnet_zoo.data.batch import ImageBatch
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.exact_evaluation import ExactEvaluation
+from resnet_zoo.losses import ImageLosses, Loss
 from resnet_zoo.metrics import TopKCounts
 from resnet_zoo.optim import (
     ConstantSchedule,
@@ -45,8 +45,12 @@ class ImageClassifier(ExactEvaluation):
         num_classes: number of classes; in a config it comes from the data set.
         optimizer: any ``torch.optim`` class; its learning rate belongs to the data's ``global_batch_size``.
         lr_schedule: the learning rate over the run, declared in epochs, set before every update.
+        loss: of training; evaluation always reports cross-entropy. Binary cross-entropy (Wightman et al. 2021,
+            arXiv:2110.00476, section 3) asks of every class on its own whether it is there.
         label_smoothing: share of the target spread evenly over all classes (Szegedy et al. 2015,
             arXiv:1512.00567, section 7), in [0, 1).
+        target_threshold: for binary cross-entropy: targets above it become 1, all others 0, so that of a mixed image
+            both classes are there in full; RSB takes 0.2. By default targets keep their shares.
         decay_norm_and_bias: whether weight decay also applies to normalisation parameters and biases, as in He et
             al. 2015; False leaves them out (He et al. 2018, arXiv:1812.01187, section 3.1).
         batch_size_rule: how the learning rate is scaled when ``global_batch_size`` differs from
@@ -67,7 +71,9 @@ class ImageClassifier(ExactEvaluation):
         num_classes: int,
         optimizer: OptimizerCallable = default_optimizer,
         lr_schedule: Schedule | None = None,
+        loss: Loss = "cross_entropy",
         label_smoothing: float = 0.0,
+        target_threshold: float | None = None,
         decay_norm_and_bias: bool = True,
         batch_size_rule: Literal["none", "linear", "sqrt"] = "none",
         reference_batch_size: int | None = None,
@@ -83,13 +89,11 @@ class ImageClassifier(ExactEvaluation):
                 f"{type(backbone).__name__} has no whole number 'num_features', the length of the feature vector it "
                 "returns. See 'resnet-zoo check-backbone' and docs/plugins.md."
             )
-        if not 0.0 <= label_smoothing < 1.0:
-            raise InvalidValue(f"label_smoothing={label_smoothing} is outside [0, 1).")
         self.backbone = backbone
         self.head = nn.Linear(num_features, num_classes)
         self.optimizer_factory = optimizer
         self.lr_schedule = lr_schedule or ConstantSchedule()
-        self.label_smoothing = label_smoothing
+        self.losses = ImageLosses(loss, label_smoothing, target_threshold)
         self.decay_norm_and_bias = decay_norm_and_bias
         self.batch_size_rule: Literal["none", "linear", "sqrt"] = batch_size_rule
         self.reference_batch_size = reference_batch_size
@@ -208,14 +212,14 @@ class ImageClassifier(ExactEvaluation):
         """Loss of one micro-batch, scaled so that the update is the mean over all its images.
 
         A micro-batch of the last, shorter update may hold fewer images than its neighbours; summing its losses and
-        dividing by the update's own size gives each image the same weight, on any number of ranks.
+        dividing by the update's own size gives each image the same weight, on any number of ranks. A mixed image counts
+        as right if the class with its larger share is found.
         """
         logits = self(batch.images).float()
-        losses = cross_entropy(
-            logits, batch.labels, ignore_index=-1, reduction="none", label_smoothing=self.label_smoothing
-        )
-        self.train_counts.update(logits.detach(), batch.labels, losses.detach())
-        self.train_error_watch.count(logits.detach(), batch.labels, losses.detach())
+        losses = self.losses(logits, batch.labels, batch.mix)
+        labels = batch.labels if batch.mix is None else batch.mix.dominant(batch.labels)
+        self.train_counts.update(logits.detach(), labels, losses.detach())
+        self.train_error_watch.count(logits.detach(), labels, losses.detach())
         return losses.sum() * (self._loss_scale / batch.update_size)
 
     # Checkpoints: tensors and plain types only

@@ -29,6 +29,10 @@ EVERY_3, EVERY_STEP = ("--checkpoint.every_n_steps", "3"), ("--checkpoint.every_
 ACCUMULATED = ("--trainer.accumulate_grad_batches", "2")
 AVERAGED = ("--ema.decay", "0.8", "--ema.warm_up", "true", "--checkpoint.monitor", "val/ema_loss")
 WORKERS = ("--data.num_workers", "2")
+AUGMENTED = (
+    *("--data.augment", "[TrivialAugmentWide, {class_path: Cutout, init_args: {size: 4}}, MixUp]"),
+    *("--data.repeated_augmentation", "2", "--model.loss", "binary_cross_entropy"),
+)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +48,7 @@ WORKERS = ("--data.num_workers", "2")
         pytest.param(
             (8, "training"), ("--checkpoint.every_n_minutes", "1e-9", *ACCUMULATED, *WORKERS), marks=LATER
         ),
+        pytest.param((8, "training"), (*EVERY_3, *AUGMENTED), marks=LATER, id="augmented"),
         pytest.param((7, "training"), (*EVERY_3, "--trainer.val_check_interval", "0.5"), marks=LATER),
         pytest.param((4, "validation"), (*EVERY_STEP, "--trainer.val_check_interval", "0.5"), marks=LATER),
     ],

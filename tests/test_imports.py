@@ -65,6 +65,7 @@ PART_OF = {
     "precision": "optim",
     "exact_evaluation": "classifier",
     "train_error_watch": "classifier",
+    "losses": "classifier",
 }
 # The classifier reads batches; it knows no data set.
 ONLY_MODULES = {("classifier", "data"): {"resnet_zoo.data.batch"}}

@@ -68,6 +68,17 @@ def test_without_batch_norm_the_weights_agree(
     assert _distance(alone, weights) < 2e-6
 
 
+@pytest.mark.slow
+def test_augmentation_and_its_losses_do_not_depend_on_the_ranks(tmp_path: Path) -> None:
+    """All but the partners of MixUp and CutMix, which are found within a rank's batch."""
+    words = ("--data.augment", "[TrivialAugmentWide, RandomErasing]", "--data.num_workers", "0")
+    words += ("--data.repeated_augmentation", "3", "--model.loss", "binary_cross_entropy", *WITHOUT_NORM)
+    weights = [
+        _train(tmp_path, world_size, accumulation, *words) for world_size, accumulation in ((1, 1), (3, 2))
+    ]
+    assert _distance(*weights) < 2e-6
+
+
 def test_plain_batch_norm_sees_its_own_rank_s_images(tmp_path: Path) -> None:
     """What docs/training.md warns of is so; otherwise the test after this one would prove nothing."""
     assert _distance(_train(tmp_path, 1, 1, *WITH_NORM), _train(tmp_path, 2, 1, *WITH_NORM)) > 1e-3

@@ -16,12 +16,15 @@ from typing import Any
 import yaml
 
 from resnet_zoo.cli.bases import read_with_bases
-from resnet_zoo.cli.config_files import Config, KeyPath, merge
+from resnet_zoo.cli.config_files import Config, KeyPath, merge, parse_scalar
 from resnet_zoo.errors import InvalidValue, UnknownName, UserMistake
 from resnet_zoo.runs import remember_secrets
 
 NamedKeys = dict[str, Callable[[str], str]]
-"""For each dotted key that takes a short name: the function from a name to its import path."""
+"""For each dotted key that takes a short name: the function from a name to its import path. A key that ends in ``[]``
+is an argument of a class that takes a list of names."""
+
+LIST = "[]"
 
 
 REPEATED_KEYS = ("ckpt_path",)
@@ -100,8 +103,21 @@ def parse_arguments(words: list[str], named_keys: NamedKeys) -> Arguments:
         else:
             arguments.options.append(option)
     for named_key, resolve in named_keys.items():
-        _resolve_in_options(arguments, named_key, resolve)
+        if named_key.endswith(LIST):
+            _resolve_list_in_options(arguments, named_key.removesuffix(LIST), resolve)
+        else:
+            _resolve_in_options(arguments, named_key, resolve)
     return arguments
+
+
+def _places(named_key: str, config: Config) -> list[KeyPath]:
+    """Where the names of a key stand in a config: in one place, or in as many as its list is long."""
+    if not named_key.endswith(LIST):
+        return [tuple(named_key.split("."))]
+    *owner, last = named_key.removesuffix(LIST).split(".")
+    path = (*owner, "init_args", last)
+    values = lookup(config.values, path)
+    return [(*path, str(place)) for place in range(len(values))] if isinstance(values, list) else []
 
 
 def joined(words: list[str]) -> list[str]:
@@ -135,16 +151,15 @@ def _is_negative_number(word: str) -> bool:
 
 def _resolve_names(named_keys: NamedKeys, config: Config) -> None:
     for named_key, resolve in named_keys.items():
-        _resolve_in_config(config, tuple(named_key.split(".")), resolve)
+        for place in _places(named_key, config):
+            _resolve_in_config(config, place, resolve)
 
 
 def _resolve_in_config(config: Config, path: KeyPath, resolve: Callable[[str], str]) -> None:
-    parent = lookup(config.values, path[:-1])
-    if not isinstance(parent, dict) or path[-1] not in parent:
-        return
-    value = parent[path[-1]]
+    value, parent = lookup(config.values, path), lookup(config.values, path[:-1])
     if isinstance(value, str):
-        parent[path[-1]] = {"class_path": _resolved(resolve, value, config, path)}
+        key: Any = int(path[-1]) if isinstance(parent, list) else path[-1]
+        parent[key] = {"class_path": _resolved(resolve, value, config, path)}
     elif isinstance(value, dict) and isinstance(value.get("class_path"), str):
         value["class_path"] = _resolved(resolve, value["class_path"], config, (*path, "class_path"))
 
@@ -172,3 +187,21 @@ def _resolve_in_options(arguments: Arguments, key: str, resolve: Callable[[str],
             configured["class_path"] = class_path
             for stale in [known for known in arguments.config.origins if known[: len(path)] == path]:
                 del arguments.config.origins[stale]
+
+
+def _resolve_list_in_options(arguments: Arguments, key: str, resolve: Callable[[str], str]) -> None:
+    """``--key=[NAME, {class_path: NAME, ...}]``, and ``--key+=NAME``, which appends."""
+    owner, _, last = key.rpartition(".")
+    for position, option in enumerate(arguments.options):
+        name, separator, text = option.partition("=")
+        if name.removesuffix("+") not in (f"--{key}", f"--{owner}.init_args.{last}") or not separator:
+            continue
+        value = parse_scalar(text)
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict) and isinstance(item.get("class_path"), str):
+                item["class_path"] = resolve(item["class_path"])
+        if isinstance(value, list):
+            value = [{"class_path": resolve(item)} if isinstance(item, str) else item for item in value]
+        elif isinstance(value, str):
+            value = {"class_path": resolve(value)}
+        arguments.options[position] = f"{name}={json.dumps(value)}"

@@ -138,6 +138,7 @@ def _origins(node: yaml.Node, path: KeyPath, name: str) -> Iterator[tuple[KeyPat
             yield from _origins(value_node, (*path, key), name)
     elif isinstance(node, yaml.SequenceNode):
         for position, item in enumerate(node.value):
+            yield (*path, str(position)), Origin(name, item.start_mark.line + 1)
             yield from _origins(item, (*path, str(position)), name)
 
 

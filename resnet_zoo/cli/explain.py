@@ -116,6 +116,11 @@ def _plan_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
     yield f"{type(data).__name__}: {data.num_classes} classes, " + ", ".join(
         f"{count:,} {split}" for split, count in data.num_samples.items()
     )
+    yield "# augmentation of training images"
+    yield from data.augment.lines(data.augmentation)
+    if data.repeated_augmentation > 1:
+        times = data.repeated_augmentation
+        yield f"every image {times} times per pass over the data, which takes {times} epochs"
     yield "# batches and updates"
     per_rank = data.global_batch_size // (ranks * accumulate)
     yield f"global batch {data.global_batch_size} = {per_rank} images x {ranks} ranks x {accumulate} accumulated"

@@ -7,6 +7,7 @@ path is taken as it is. Errors carry the nearest names.
 from __future__ import annotations
 
 import importlib
+import inspect
 from importlib.util import find_spec
 from typing import Any
 
@@ -69,11 +70,18 @@ def optimizer_path(name: str) -> str:
     return f"torch.optim.{name}"
 
 
+def augmentation_path(name: str) -> str:
+    """The import path of an augmentation: ``RandAugment`` or an import path."""
+    module = data.augmentations
+    return _class_path(name, "augmentation", module.__name__, module, module.Augmentation)
+
+
 NAMED_KEYS: NamedKeys = {
     "model.backbone": backbone_path,
     "model.lr_schedule": schedule_path,
     "model.optimizer": optimizer_path,
     "data": data_path,
+    "data.augment[]": augmentation_path,
 }
 
 
@@ -81,7 +89,10 @@ def _class_path(name: str, kind: str, package: str, module: Any, base: type) -> 
     offered = sorted(
         key
         for key in module.__all__
-        if isinstance(found := getattr(module, key), type) and issubclass(found, base) and found is not base
+        if isinstance(found := getattr(module, key), type)
+        and issubclass(found, base)
+        and found is not base
+        and not inspect.isabstract(found)
     )
     if name in offered:
         return f"{package}.{name}"
@@ -108,9 +119,9 @@ def short_names(values: Any) -> Any:
     if isinstance(values, list):
         return [short_names(value) for value in values]
     if isinstance(values, str):
-        for package, module in (("resnet_zoo.data.", data), ("resnet_zoo.optim.", optim)):
+        for module in (data, data.augmentations, optim):
             last = values.rpartition(".")[2]
-            if values.startswith(package) and last in module.__all__:
+            if values.startswith(f"{module.__name__}.") and last in module.__all__:
                 return last
         return values.removeprefix(_BACKBONES)
     return values

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lightning.pytorch import LightningDataModule
 
 from resnet_zoo.data.augment import BatchAugmentation
+from resnet_zoo.data.augmentations import Augmentation, AugmentationPlan
+from resnet_zoo.data.augmented import AugmentedImages
 from resnet_zoo.data.batch import ImageBatch
 from resnet_zoo.data.checks import check_count
 from resnet_zoo.data.description import DataDescription
@@ -37,6 +40,9 @@ class ImageDataModule(LightningDataModule, DataDescription):
         eval_batch_size: images per rank and batch in evaluation; None takes as many as a training batch has.
         seed: of order and augmentation; None leaves it to the run, and is 0 if nobody says.
         drop_last: leave out the shorter last update of an epoch.
+        augment: further random changes of training images, in order; None for none.
+        repeated_augmentation: times that each image is taken, augmented anew, within one pass over the data; the
+            number of updates per epoch stays the same.
         mean: overrides the data set's own channel means, together with std.
         std: overrides the data set's own channel standard deviations.
         predict_root: folder of images for ``predict``; None predicts the test split.
@@ -57,6 +63,8 @@ class ImageDataModule(LightningDataModule, DataDescription):
         eval_batch_size: int | None = None,
         seed: int | None = None,
         drop_last: bool = False,
+        augment: Sequence[Augmentation] | None = None,
+        repeated_augmentation: int = 1,
         mean: Channels | None = None,
         std: Channels | None = None,
         predict_root: str | None = None,
@@ -68,6 +76,7 @@ class ImageDataModule(LightningDataModule, DataDescription):
         check_count("global_batch_size", global_batch_size)
         check_count("eval_batch_size", eval_batch_size)
         check_count("num_workers", num_workers, minimum=0)
+        check_count("repeated_augmentation", repeated_augmentation)
         if (mean is None) != (std is None):
             raise InvalidValue(
                 f"mean={mean} and std={std} go together. Give both, or neither for the data set's own."
@@ -77,6 +86,8 @@ class ImageDataModule(LightningDataModule, DataDescription):
         self.eval_batch_size = eval_batch_size
         self.seed = seed
         self.drop_last = drop_last
+        self.augment = AugmentationPlan(augment or ())
+        self.repeated_augmentation = repeated_augmentation
         self.predict_root = predict_root if predict_root is None else require_root("predict", predict_root)
         self._normalization = None if mean is None or std is None else Normalization(mean, std)
         self.view: View = CENTER
@@ -89,7 +100,10 @@ class ImageDataModule(LightningDataModule, DataDescription):
             self.seed = seed
 
     def check_train_size(self) -> None:
-        """Refuse a batch size larger than the training split; subclasses call it once they know their counts."""
+        """Refuse a batch size larger than the training split, and augmentations larger than its images; subclasses
+        call it once they know both.
+        """
+        self.augment.check(self.image_size)
         if self.global_batch_size > self.num_samples["train"]:
             raise InvalidValue(
                 f"global_batch_size={self.global_batch_size} is larger than the train split of "
@@ -125,7 +139,8 @@ class ImageDataModule(LightningDataModule, DataDescription):
             batch: from a loader, images uint8 (b, 3, h, w).
 
         Returns:
-            The batch with images float32 (b, 3, h, w), in the same memory format.
+            The batch with images float32 (b, 3, h, w), in the same memory format; mixed with each other, and ``mix``
+            saying how, where ``augment`` says so.
         """
         images, offsets = batch.images, None
         if batch.seeds is not None:
@@ -133,7 +148,8 @@ class ImageDataModule(LightningDataModule, DataDescription):
             offsets = self.augmentation.color_offsets(batch.seeds)
         elif self.view.mirror:
             images = images.flip(-1)
-        return batch._replace(images=self.normalization.apply(images, offsets))
+        batch = batch._replace(images=self.normalization.apply(images, offsets))
+        return batch if batch.seeds is None else self.augment.on_device(batch)
 
     def preprocessing(self) -> dict[str, Any]:
         """What turns a picture into the net's input, for whoever uses the net elsewhere: plain types.
@@ -170,7 +186,12 @@ class ImageDataModule(LightningDataModule, DataDescription):
 
     def train_dataloader(self) -> ImageLoader:
         """Batches with seeds, in an order that depends on seed and epoch alone."""
-        return self._loader("train", self._training_order())
+        order = self._training_order()
+        self.augment.check_partners(order.slot_size, order.slots)
+        source = self.source("train")
+        return self._loader(
+            "train", order, AugmentedImages(source, self.augment) if self.augment.images else source
+        )
 
     def val_dataloader(self) -> ImageLoader | list[ImageLoader]:
         """Every validation image exactly once; an empty list without a validation split."""
@@ -196,6 +217,7 @@ class ImageDataModule(LightningDataModule, DataDescription):
             world_size=around.world_size,
             accumulation=around.accumulation,
             drop_last=self.drop_last,
+            repeats=self.repeated_augmentation,
         )
 
     def _evaluation_loader(self, split: str) -> ImageLoader:
@@ -207,10 +229,8 @@ class ImageDataModule(LightningDataModule, DataDescription):
         order = EvaluationOrder(len(source.labels), batch_size, around.rank, around.world_size)
         return self._loader(split, order, source)
 
-    def _loader(self, split: str, order: Order, source: ImageSource | None = None) -> ImageLoader:
+    def _loader(self, split: str, order: Order, source: ImageSource) -> ImageLoader:
         around = Surroundings.of(self.trainer)
-        if source is None:
-            source = self.source(split)
         num_workers = self.num_workers
         if num_workers is None:
             num_workers = 0 if isinstance(source, ResidentImages) else around.automatic_workers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -19,6 +20,26 @@ class Unreadable(NamedTuple):
     position: int
     path: str
     cause: str
+
+
+class Mixture(NamedTuple):
+    """What the images of a batch were mixed with, each with another one of the same batch.
+
+    The loss of an image is ``weights * loss(label) + (1 - weights) * loss(partner's label)``.
+
+    Attributes:
+        labels: int64 (b,), the partner's label; at padding -1.
+        weights: float32 (b,), the image's own share, in [0, 1]; 1 where nothing was mixed in.
+    """
+
+    labels: Tensor
+    weights: Tensor
+
+    def dominant(self, labels: Tensor) -> Tensor:
+        """int64 (b,): of the image's own label and its partner's, the one with the larger share; its own of equal
+        shares.
+        """
+        return torch.where(self.weights >= 0.5, labels, self.labels)
 
 
 class ImageBatch(NamedTuple):
@@ -41,6 +62,8 @@ class ImageBatch(NamedTuple):
         unreadable: the images of this batch that could not be read. In evaluation their places are padding; in
             training they have none, so that normalisation layers see real images only, unless fewer than two
             images are left.
+        mix: what the images were mixed with (MixUp, CutMix), in training, after ``ImageDataModule.prepare``; None
+            where nothing is mixed.
     """
 
     images: Tensor
@@ -49,3 +72,4 @@ class ImageBatch(NamedTuple):
     seeds: Tensor | None
     update_size: int
     unreadable: tuple[Unreadable, ...] = ()
+    mix: Mixture | None = None

@@ -15,6 +15,7 @@ from torchvision.datasets.utils import check_integrity
 
 from resnet_zoo.data import normalization
 from resnet_zoo.data.augment import BatchAugmentation
+from resnet_zoo.data.augmentations import Augmentation
 from resnet_zoo.data.base import ImageDataModule
 from resnet_zoo.data.checks import check_count, check_less_than, refuse_two_validations
 from resnet_zoo.data.layout import SEE
@@ -46,6 +47,10 @@ class CIFAR10(ImageDataModule):
         eval_batch_size: images per rank and batch in evaluation; by default as many as a training batch has.
         seed: of order and augmentation; by default the run's seed.
         drop_last: leave out the shorter last update of an epoch.
+        augment: further random changes of training images, in order: names such as RandAugment or MixUp, or class
+            paths with arguments; see docs/augmentation.md.
+        repeated_augmentation: times that each image is taken, augmented anew, within one pass over the data; the
+            number of updates per epoch stays the same.
         mean: channel means in 0..1, instead of the data set's own; together with std.
         std: channel standard deviations in 0..1, instead of the data set's own; together with mean.
         predict_root: folder of images for 'predict'; by default it predicts the test split.
@@ -74,6 +79,8 @@ class CIFAR10(ImageDataModule):
         eval_batch_size: int | None = None,
         seed: int | None = None,
         drop_last: bool = False,
+        augment: list[Augmentation] | None = None,
+        repeated_augmentation: int = 1,
         mean: Channels | None = None,
         std: Channels | None = None,
         predict_root: str | None = None,
@@ -84,6 +91,8 @@ class CIFAR10(ImageDataModule):
             eval_batch_size=eval_batch_size,
             seed=seed,
             drop_last=drop_last,
+            augment=augment,
+            repeated_augmentation=repeated_augmentation,
             mean=mean,
             std=std,
             predict_root=predict_root,

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from resnet_zoo.data import normalization
 from resnet_zoo.data.augment import BatchAugmentation
+from resnet_zoo.data.augmentations import Augmentation
 from resnet_zoo.data.base import ImageDataModule
 from resnet_zoo.data.checks import check_choice, check_count, check_fraction, check_not_negative
 from resnet_zoo.data.index import ImageIndex
@@ -19,7 +20,7 @@ from resnet_zoo.data.layout import (
     subfolders,
 )
 from resnet_zoo.data.normalization import Channels, Normalization, measure
-from resnet_zoo.data.pipelines import Augmentation, evaluation_transform, training_transform
+from resnet_zoo.data.pipelines import TrainingCrop, evaluation_transform, training_transform
 from resnet_zoo.data.sources import FileImages, ImageSource, ResidentImages
 from resnet_zoo.data.splits import stratified_split
 from resnet_zoo.data.transforms import CenterCrop, Transform
@@ -60,6 +61,10 @@ class ImageFolder(ImageDataModule):
         eval_batch_size: images per rank and batch in evaluation; by default as many as a training batch has.
         seed: of order and augmentation; by default the run's seed.
         drop_last: leave out the shorter last update of an epoch.
+        augment: further random changes of training images, in order: names such as RandAugment or MixUp, or class
+            paths with arguments; see docs/augmentation.md.
+        repeated_augmentation: times that each image is taken, augmented anew, within one pass over the data; the
+            number of updates per epoch stays the same.
         mean: channel means in 0..1, together with std; by default ImageNet's for the 'imagenet' pipeline,
             measured on the training images for the 'cifar' pipeline.
         std: channel standard deviations in 0..1, together with mean.
@@ -82,7 +87,7 @@ class ImageFolder(ImageDataModule):
         val_fraction: float | None = None,
         split_seed: int = 0,
         flip: bool = True,
-        augmentation: Augmentation | None = None,
+        augmentation: TrainingCrop | None = None,
         jitter_range: tuple[int, int] | None = None,
         color_noise: float = 0.0,
         eval_resize: int | None = None,
@@ -90,6 +95,8 @@ class ImageFolder(ImageDataModule):
         eval_batch_size: int | None = None,
         seed: int | None = None,
         drop_last: bool = False,
+        augment: list[Augmentation] | None = None,
+        repeated_augmentation: int = 1,
         mean: Channels | None = None,
         std: Channels | None = None,
         predict_root: str | None = None,
@@ -101,6 +108,8 @@ class ImageFolder(ImageDataModule):
             eval_batch_size=eval_batch_size,
             seed=seed,
             drop_last=drop_last,
+            augment=augment,
+            repeated_augmentation=repeated_augmentation,
             mean=mean,
             std=std,
             predict_root=predict_root,

@@ -12,6 +12,7 @@ from torchvision.models import ResNet18_Weights
 
 from resnet_zoo.data import normalization
 from resnet_zoo.data.augment import BatchAugmentation
+from resnet_zoo.data.augmentations import Augmentation
 from resnet_zoo.data.base import ImageDataModule
 from resnet_zoo.data.checks import check_not_negative
 from resnet_zoo.data.layout import (
@@ -24,7 +25,7 @@ from resnet_zoo.data.layout import (
     require_splits,
 )
 from resnet_zoo.data.normalization import Channels, Normalization
-from resnet_zoo.data.pipelines import Augmentation, evaluation_transform, training_transform
+from resnet_zoo.data.pipelines import TrainingCrop, evaluation_transform, training_transform
 from resnet_zoo.data.sources import FileImages
 from resnet_zoo.data.transforms import CenterCrop
 from resnet_zoo.errors import InvalidValue
@@ -59,6 +60,10 @@ class ImageNet(ImageDataModule):
         eval_batch_size: images per rank and batch in evaluation; by default as many as a training batch has.
         seed: of order and augmentation; by default the run's seed.
         drop_last: leave out the shorter last update of an epoch.
+        augment: further random changes of training images, in order: names such as RandAugment or MixUp, or class
+            paths with arguments; see docs/augmentation.md.
+        repeated_augmentation: times that each image is taken, augmented anew, within one pass over the data; the
+            number of updates per epoch stays the same.
         mean: channel means in 0..1, instead of ImageNet's usual ones; together with std.
         std: channel standard deviations in 0..1, instead of ImageNet's usual ones; together with mean.
         predict_root: folder of images for 'predict'; by default it predicts the validation split.
@@ -76,7 +81,7 @@ class ImageNet(ImageDataModule):
         root: str = "data/imagenet",
         global_batch_size: int = 256,
         image_size: int = 224,
-        augmentation: Augmentation = "random_resized_crop",
+        augmentation: TrainingCrop = "random_resized_crop",
         jitter_range: tuple[int, int] | None = None,
         color_noise: float = 0.0,
         eval_resize: int | None = None,
@@ -84,6 +89,8 @@ class ImageNet(ImageDataModule):
         eval_batch_size: int | None = None,
         seed: int | None = None,
         drop_last: bool = False,
+        augment: list[Augmentation] | None = None,
+        repeated_augmentation: int = 1,
         mean: Channels | None = None,
         std: Channels | None = None,
         predict_root: str | None = None,
@@ -95,6 +102,8 @@ class ImageNet(ImageDataModule):
             eval_batch_size=eval_batch_size,
             seed=seed,
             drop_last=drop_last,
+            augment=augment,
+            repeated_augmentation=repeated_augmentation,
             mean=mean,
             std=std,
             predict_root=predict_root,

@@ -15,11 +15,10 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from resnet_zoo.data import random
+from resnet_zoo.data.shuffling import samples_of_epoch
 from resnet_zoo.errors import InvalidValue
 
 MINIMUM_BATCH = 2  # batch normalisation cannot train on a single value per channel
-_ORDER, _AUGMENTATION = 1, 2  # keeps the two uses of (seed, epoch, index) independent of each other
 
 
 class EpochPlan(NamedTuple):
@@ -85,12 +84,6 @@ def check_global_batch_size(global_batch_size: int, world_size: int, accumulatio
     )
 
 
-def permutation(num_samples: int, *seeds: int) -> Tensor:
-    """A permutation of ``range(num_samples)``, int64 (n,), that depends on the seeds alone."""
-    keys = random.combine(*seeds, torch.arange(num_samples))
-    return torch.argsort(keys, stable=True)
-
-
 @dataclass(frozen=True)
 class TrainingOrder:
     """The order of training, exact under any number of ranks and accumulated batches.
@@ -107,6 +100,7 @@ class TrainingOrder:
         world_size: number of ranks.
         accumulation: batches per rank and optimizer update.
         drop_last: leave the shorter last update out.
+        repeats: times that each image is taken within one pass over the images, which then takes so many epochs.
 
     Raises:
         InvalidValue: the batch size does not divide over ranks and accumulated batches.
@@ -119,6 +113,7 @@ class TrainingOrder:
     world_size: int = 1
     accumulation: int = 1
     drop_last: bool = False
+    repeats: int = 1
 
     def __post_init__(self) -> None:
         check_global_batch_size(self.global_batch_size, self.world_size, self.accumulation)
@@ -152,29 +147,31 @@ class TrainingOrder:
 
     def plan(self, epoch: int) -> EpochPlan:
         """The images of one epoch on this rank."""
-        order = permutation(self.num_samples, self.seed, epoch, _ORDER)
+        images, seeds = samples_of_epoch(
+            self.num_samples, self.global_batch_size, self.repeats, self.seed, epoch
+        )
         full = self.num_samples // self.global_batch_size
-        slots = order[: full * self.global_batch_size].view(
+        slots = torch.arange(full * self.global_batch_size).view(
             full, self.accumulation, self.world_size, self.slot_size
         )
-        sources = [slots[:, :, self.rank].reshape(-1)]
-        indices = list(sources)
+        fetched = [slots[:, :, self.rank].reshape(-1)]
+        counted = [torch.ones_like(fetched[0], dtype=torch.bool)]
         lengths = [self.slot_size] * (full * self.accumulation)
         update_sizes = [self.global_batch_size] * len(lengths)
         if self.num_updates > full:
-            rest = order[full * self.global_batch_size :]
+            rest = torch.arange(full * self.global_batch_size, self.num_samples)
             for batch in range(self.accumulation):
-                fetched, counted = self._slot_of_rest(rest, batch)
-                sources.append(fetched)
-                indices.append(counted)
-                lengths.append(len(fetched))
+                places, real = self._slot_of_rest(rest, batch)
+                fetched.append(places)
+                counted.append(real)
+                lengths.append(len(places))
                 update_sizes.append(len(rest))
-        fetched = torch.cat(sources)
-        seeds = random.combine(self.seed, epoch, _AUGMENTATION, fetched)
-        return EpochPlan(fetched, torch.cat(indices), seeds, _bounds(lengths), update_sizes)
+        places = torch.cat(fetched)
+        indices = torch.where(torch.cat(counted), images[places], -1)
+        return EpochPlan(images[places], indices, seeds[places], _bounds(lengths), update_sizes)
 
     def _slot_of_rest(self, rest: Tensor, batch: int) -> tuple[Tensor, Tensor]:
-        """Sources and indices of this rank's slot of an accumulated batch of the last, shorter update.
+        """Places and whether they count of this rank's slot of an accumulated batch of the last, shorter update.
 
         It is shared out over the accumulated batches first and over the ranks then, so that the images of a
         batch over all ranks do not depend on the number of ranks (synchronised batch norm sees the same).
@@ -182,14 +179,15 @@ class TrainingOrder:
         counted = _share(_share(rest, batch, self.accumulation), self.rank, self.world_size)
         padding = max(0, min(MINIMUM_BATCH, self.slot_size) - len(counted))
         again = (counted if len(counted) else rest).repeat(MINIMUM_BATCH)[:padding]
-        return torch.cat([counted, again]), torch.cat([counted, torch.full_like(again, -1)])
+        places = torch.cat([counted, again])
+        return places, torch.arange(len(places)) < len(counted)
 
 
-def _share(images: Tensor, number: int, shares: int) -> Tensor:
+def _share(places: Tensor, number: int, shares: int) -> Tensor:
     """One of so many nearly equal, contiguous shares."""
-    size, extra = divmod(len(images), shares)
+    size, extra = divmod(len(places), shares)
     start = number * size + min(number, extra)
-    return images[start : start + size + (number < extra)]
+    return places[start : start + size + (number < extra)]
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from resnet_zoo.data.checks import check_choice, check_count
 from resnet_zoo.data.transforms import CenterCrop, RandomResizedCrop, ScaleJitter, Transform
 from resnet_zoo.errors import InvalidValue
 
-Augmentation = Literal["random_resized_crop", "scale_jitter"]
+TrainingCrop = Literal["random_resized_crop", "scale_jitter"]
 
 REFERENCE_SIZE, REFERENCE_SHORT_SIDE, REFERENCE_JITTER = 224, 256, (256, 480)
 
 
 def training_transform(
     image_size: int,
-    augmentation: Augmentation = "random_resized_crop",
+    augmentation: TrainingCrop = "random_resized_crop",
     jitter_range: tuple[int, int] | None = None,
 ) -> Transform:
     """The random crop of training.
@@ -33,7 +33,7 @@ def training_transform(
             crop.
     """
     check_count("image_size", image_size)
-    check_choice("augmentation", augmentation, get_args(Augmentation))
+    check_choice("augmentation", augmentation, get_args(TrainingCrop))
     if augmentation == "random_resized_crop":
         if jitter_range is not None:
             raise InvalidValue(

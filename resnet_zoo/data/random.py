@@ -73,6 +73,12 @@ def uniforms(seeds: Tensor, draw: int) -> Tensor:
     return _shift_right(words(seeds, draw), 40).to(torch.float32) * 2.0**-24
 
 
+def several_uniforms(seeds: Tensor, draw: int, count: int) -> Tensor:
+    """Draws ``draw`` to ``draw + count - 1`` of every seed at once: float32 (count, b) in [0, 1), as ``uniforms``."""
+    offsets = _offsets(draw, count, seeds.device)
+    return _shift_right(_mix(seeds + offsets), 40).to(torch.float32) * 2.0**-24
+
+
 def integers(seeds: Tensor, draw: int, highs: tuple[int, ...]) -> Tensor:
     """Several draws of every seed at once, number ``draw + k`` being in [0, highs[k]).
 
@@ -84,14 +90,20 @@ def integers(seeds: Tensor, draw: int, highs: tuple[int, ...]) -> Tensor:
     Returns:
         int64 (len(highs), b).
     """
-    offsets, bounds = _integer_constants(draw, highs, seeds.device)
-    return (_shift_right(_mix(seeds + offsets), 33) * bounds) >> 31
+    bounds = _bounds(highs, seeds.device)
+    return (_shift_right(_mix(seeds + _offsets(draw, len(highs), seeds.device)), 33) * bounds) >> 31
+
+
+@lru_cache(maxsize=64)
+def _offsets(draw: int, count: int, device: torch.device) -> Tensor:
+    """What to add to seeds for so many draws: int64 (count, 1)."""
+    offsets = [_signed((draw + 1 + k) * _GAMMA) for k in range(count)]
+    return torch.tensor(offsets, device=device).unsqueeze(1)
 
 
 @lru_cache(maxsize=32)
-def _integer_constants(draw: int, highs: tuple[int, ...], device: torch.device) -> tuple[Tensor, Tensor]:
-    offsets = [_signed((draw + 1 + k) * _GAMMA) for k in range(len(highs))]
-    return torch.tensor(offsets, device=device).unsqueeze(1), torch.tensor(highs, device=device).unsqueeze(1)
+def _bounds(highs: tuple[int, ...], device: torch.device) -> Tensor:
+    return torch.tensor(highs, device=device).unsqueeze(1)
 
 
 def normals(seeds: Tensor, draw: int) -> Tensor:
@@ -100,15 +112,26 @@ def normals(seeds: Tensor, draw: int) -> Tensor:
     return radius * torch.cos(2.0 * math.pi * uniforms(seeds, draw + 1))
 
 
+def normal_field(seeds: Tensor, count: int) -> Tensor:
+    """So many standard normal numbers of every seed: float32 (b, count), two from each draw (Box and Muller 1958)."""
+    pairs = -(-count // 2)
+    steps = (torch.arange(pairs, device=seeds.device) + 1) * _signed(_GAMMA)
+    bits = _mix(seeds.unsqueeze(1) + steps)
+    radius = torch.sqrt(-2.0 * torch.log1p(_shift_right(bits, 40).to(torch.float32) * -(2.0**-24)))
+    angle = (bits & 0xFFFFFF).to(torch.float32) * (2.0**-23 * math.pi)
+    return torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)], dim=1)[:, :count]
+
+
 class SampleGenerator:
     """The same draws one after the other, in plain Python: for one image at a time inside a worker.
 
     Args:
         seed: the image's seed, as an int64 tensor element or any integer.
+        draw: number of the first draw.
     """
 
-    def __init__(self, seed: int) -> None:
-        self._state = seed % _WORD
+    def __init__(self, seed: int, draw: int = 0) -> None:
+        self._state = (seed + draw * _GAMMA) % _WORD
 
     def word(self) -> int:
         """The next 64 random bits, as an unsigned integer."""
@@ -122,3 +145,8 @@ class SampleGenerator:
     def integer(self, high: int) -> int:
         """An integer in [0, high), for high up to 2**31."""
         return ((self.word() >> 33) * high) >> 31
+
+    def normal(self) -> float:
+        """A standard normal number, from two draws (Box and Muller 1958)."""
+        radius = math.sqrt(-2.0 * math.log1p(-self.uniform(0.0, 1.0)))
+        return radius * math.cos(2.0 * math.pi * self.uniform(0.0, 1.0))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resnet_zoo.data.order import permutation
+from resnet_zoo.data.shuffling import permutation
 
 
 def stratified_split(

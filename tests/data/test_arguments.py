@@ -18,6 +18,8 @@ COMMON = {
     "eval_batch_size",
     "seed",
     "drop_last",
+    "augment",
+    "repeated_augmentation",
     "mean",
     "std",
     "predict_root",
