@@ -62,6 +62,19 @@ def _lerp_moves_by_its_share() -> bool:
     return [average.tolist() for average in averages] == [[2.0, 2.0], [2.0]]
 
 
+def _multiplication_is_in_place() -> bool:
+    gradients = [torch.ones(2), torch.full((1,), 3.0)]
+    torch._foreach_mul_(gradients, 2.0)
+    return [gradient.tolist() for gradient in gradients] == [[2.0, 2.0], [6.0]]
+
+
+def _resampling_is_that_of_interpolate() -> bool:
+    image, out = torch.rand(1, 3, 9, 12), torch.empty(1, 3, 4, 5)
+    torch.ops.aten._upsample_bilinear2d_aa.out(image, out.shape[2:], False, None, None, out=out)
+    expected = nn.functional.interpolate(image, out.shape[2:], mode="bilinear", antialias=True)
+    return torch.equal(out, expected)
+
+
 def _with_an_unsaved_buffer() -> nn.Module:
     module = nn.Module()
     module.register_buffer("saved", torch.zeros(1))
@@ -94,6 +107,14 @@ ROWS = (
     Row(
         "_foreach_lerp_", ("callbacks/averaged_tensors.py",), _lerp_moves_by_its_share,
         "the moving average of the weights",
+    ),
+    Row(
+        "_foreach_mul_", ("callbacks/bad_images.py",), _multiplication_is_in_place,
+        "gradients of updates in which images could not be read",
+    ),
+    Row(
+        "_upsample_bilinear2d_aa", ("data/crops.py",), _resampling_is_that_of_interpolate,
+        "resizing of every crop",
     ),
     Row(
         "_non_persistent_buffers_set", ("callbacks/state_trace.py",),

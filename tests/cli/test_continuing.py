@@ -104,7 +104,7 @@ def test_the_best_epoch_of_another_directory_is_not_waited_for(finished: Path, t
     (kept,) = [state for state in content["callbacks"].values() if "best_score" in state]
     kept["best_score"] = 101.0
     torch.save(content, tmp_path / "continued.ckpt")
-    words = ["--ckpt_path", str(tmp_path / "continued.ckpt"), "--run_dir", str(tmp_path / "run")]
-    assert main([*WORDS, *words, "--trainer.max_epochs", "4"]) == 0
+    words = ["--ckpt_path", str(tmp_path / "continued.ckpt"), "--trainer.max_epochs", "4"]
+    assert main(fit_words(tmp_path / "run", *words)) == 0
     assert (tmp_path / "run/checkpoints/best.ckpt").exists()
     assert (tmp_path / "run/test.json").exists()
