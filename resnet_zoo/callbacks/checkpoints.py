@@ -135,7 +135,7 @@ class Checkpoints(Checkpoint):
             return
         training = cast(CountedTraining, pl_module)
         scores = training.ema_scores if self.settings.weights == "ema" else training.scores
-        score: float | None = getattr(scores["val"], self.settings.score)
+        score: float | None = getattr(scores.get("val"), self.settings.score, None)
         if score is None or not math.isfinite(score):
             return
         if self.best_score is None or self._is_better(score, self.best_score):

@@ -129,6 +129,24 @@ def test_every_command_takes_the_weights_that_are_named(averaged: Path, tmp_path
         assert sum(row["label"] == row["class_1"] for row in csv.DictReader(file)) == found["correct1"]
 
 
+def test_a_net_is_deepened_and_analysed_with_the_weights_that_are_named(folder: Path, tmp_path: Path) -> None:
+    net = ("--model.backbone", "plain_cifar", "--model.backbone.depth", "8", "--model.backbone.width", "4")
+    last = fit(folder, "shallow", *EMA, *net, "--trainer.max_epochs", "1") / "checkpoints" / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    states = {"raw": content["state_dict"], "ema": content["ema"]["state_dict"]}
+    tables = []
+    for weights, state in states.items():
+        deep, table = tmp_path / f"{weights}.ckpt", tmp_path / f"{weights}.csv"
+        words = ["--to", "plain_cifar", "--depth", "14", "--out", str(deep), "--weights", weights]
+        assert main(["deepen", str(last), *words]) == 0
+        written = torch.load(deep, weights_only=True)["state_dict"]
+        assert torch.equal(written["head.weight"], state["head.weight"])
+        words = ["--num-images", "20", "--csv", str(table), "--weights", weights]
+        assert main(["analyze", "responses", str(last), *words]) == 0
+        tables.append(table.read_text())
+    assert tables[0] != tables[1]
+
+
 REFUSALS = {
     "lost": "the checkpoint has averaged weights, and ema.decay is not set now, so they would be lost",
     "late": "the checkpoint has no averaged weights, and ema.decay is set now, so they would begin late",
