@@ -1,10 +1,12 @@
-"""Nets that a checkpoint cannot bring back: each keeps, or draws from, something that no state dict holds."""
+"""Nets and a callback that a checkpoint cannot bring back: each keeps, or draws from, what no state dict holds."""
 
 from __future__ import annotations
 
 import os
 import random
+from typing import Any
 
+from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from tests.small_nets import SmallNet
@@ -51,3 +53,17 @@ def flipping_a_coin() -> FlippingACoin:
 def asking_the_system() -> AskingTheSystem:
     """A net that no seed can repeat."""
     return AskingTheSystem(True, 0.0)
+
+
+class ShrinkingGradients(Callback):
+    """Divides the gradients by the number of updates that it has seen."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, *args: Any) -> None:
+        """Count and divide."""
+        self.seen += 1
+        for parameter in pl_module.parameters():
+            if parameter.grad is not None:
+                parameter.grad /= self.seen

@@ -90,12 +90,13 @@ def make_plan(arguments: Arguments, kill_at: int | None, whole: bool) -> TrialPl
     trainer, ranks = cli.config.trainer, world_size(cli)
     accumulation = int(trainer.accumulate_grad_batches)
     data.check_batch_size(ranks, accumulation)
-    per_epoch = _limited(trainer.limit_train_batches, data.num_updates_per_epoch(), accumulation)
+    limit = trainer.overfit_batches or trainer.limit_train_batches
+    per_epoch = _limited(limit, data.num_updates_per_epoch(), accumulation)
     words: list[str] = []
     longest = max(
         LONGEST_EPOCH, (kill_at or 0) + ROOM_AFTER_KILL, _validation_interval(trainer, accumulation)
     )
-    if not whole and trainer.limit_train_batches is None and longest < per_epoch:
+    if not whole and limit is None and longest < per_epoch:
         per_epoch = longest
         words.append(f"--trainer.limit_train_batches={longest * accumulation}")
         words += [
@@ -162,9 +163,9 @@ def _limited(limit: int | float | None, updates: int, accumulation: int) -> int:
 
 
 def _validation_interval(trainer: Any, accumulation: int) -> int:
-    """Updates that an epoch must have for a validation after every so many batches; 0 without."""
+    """Updates that an epoch must have for a validation after every so many batches; 0 for a share of the epoch."""
     interval = trainer.val_check_interval
-    return -(-interval // accumulation) if isinstance(interval, int) else 0
+    return 0 if interval is None or interval <= 1 else -(-int(interval) // accumulation)
 
 
 def _may_vary(trainer: Any) -> bool:

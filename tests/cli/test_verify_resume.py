@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from resnet_zoo.cli import trial_processes, verify_resume
 from resnet_zoo.cli.main import main
@@ -68,16 +69,27 @@ def test_an_exact_config_is_found_exact(
             "gaining_confidence",
             "cause      backbone.calls is 7 after update 7 and 0 after resuming from there",
         ),
-        ("flipping_a_coin", "cause      Python's random generator is drawn from in training"),
+        (
+            "--model.backbone=tests.forgetful_nets.flipping_a_coin",
+            "cause      Python's random generator is drawn from in training",
+        ),
         pytest.param(
-            "asking_the_system", "this config does not repeat itself, resumed or not", marks=pytest.mark.slow
+            "--model.backbone=tests.forgetful_nets.asking_the_system",
+            "this config does not repeat itself, resumed or not",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "--trainer.callbacks={class_path: tests.forgetful_nets.ShrinkingGradients}",
+            "cause      ShrinkingGradients.seen is 7 after update 7 and 0 after resuming from there",
+            marks=pytest.mark.slow,
         ),
     ],
+    ids=["a counter", "Python's generator", "no seed", "a callback"],
 )
 def test_what_cannot_be_resumed_is_found_and_named(
-    net: str, reason: str, config: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    word: str, reason: str, config: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [*config, f"--out={tmp_path / 'trial'}", f"--model.backbone=tests.forgetful_nets.{net}"]
+    words = [*config, f"--out={tmp_path / 'trial'}", word]
     assert verify_resume.main(words, forked) == 1
     shown = capsys.readouterr().out
     assert "DIFFERENT  weights" in shown
@@ -163,9 +175,11 @@ def test_a_long_training_is_cut_unless_it_is_asked_for(
         "--trainer.max_epochs=90",
         "--trainer.accumulate_grad_batches=2",
     ]
-    for number, more in enumerate(
-        [[], ["--whole"], ["--trainer.limit_train_batches=300"], ["--kill-at=100"]]
-    ):
+    ways = [
+        [], ["--whole"], ["--trainer.limit_train_batches=300"], ["--kill-at=100"],
+        ["--trainer.val_check_interval=180"], ["--trainer.overfit_batches=8"],
+    ]  # fmt: skip
+    for number, more in enumerate(ways):
         verify_resume.main([*long, *more, f"--out={tmp_path / str(number)}"], noting)
     shown = capsys.readouterr().out
     assert "trains 180 of 5,400 updates, 3 of 90 epochs (--whole trains all)" in shown
@@ -175,9 +189,12 @@ def test_a_long_training_is_cut_unless_it_is_asked_for(
     limits = [[word for word in words if "limit_train" in word] for words in seen]
     assert limits == [
         ["--trainer.limit_train_batches=120"], [], ["--trainer.limit_train_batches=300"],
-        ["--trainer.limit_train_batches=240"],
+        ["--trainer.limit_train_batches=240"], ["--trainer.limit_train_batches=180"], [],
     ]  # fmt: skip
-    assert [any(word.startswith("--epochs") for word in words) for words in seen] == [True, False, True, True]
+    assert "trains 12 of 360 updates" in shown
+    assert [any(word.startswith("--epochs") for word in words) for words in seen] == [
+        True, False, True, True, True, True
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("per_epoch", [1, 2, 3, 4, 7, 20, 60, 5005])
@@ -257,3 +274,11 @@ def test_ranks_from_outside_are_refused(
         monkeypatch.setenv(name, value)
     assert main(["verify-resume", *config]) == 2
     assert "verify-resume was started by torchrun, but it starts its ranks itself." in capsys.readouterr().err
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_with_deterministic_kernels(config: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["verify-resume", *config, "--trainer.accelerator", "gpu", "--devices", "1"]
+    assert main([*words, "--trainer.deterministic", "true"]) == 0
+    assert "to the last bit" in capsys.readouterr().out
