@@ -63,10 +63,10 @@ def test_an_exact_config_is_found_exact(
 
 
 @pytest.mark.parametrize(
-    ("net", "reason"),
+    ("word", "reason"),
     [
         (
-            "gaining_confidence",
+            "--model.backbone=tests.forgetful_nets.gaining_confidence",
             "cause      backbone.calls is 7 after update 7 and 0 after resuming from there",
         ),
         (
