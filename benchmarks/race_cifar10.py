@@ -1,0 +1,191 @@
+"""How accurate ResNet-20 becomes on CIFAR-10 in so many minutes on this CPU: our fast recipe, and the usual script.
+
+    python benchmarks/race_cifar10.py --root DATA --minutes 3 [--contestant ours] [--contestant usual]
+
+DATA holds the images as files, train/CLASS/* and test/CLASS/*. Both contestants train the same net in float32 with the
+same number of threads on images that are in memory already. The clock runs while they train and stands still while
+they start, decode, and evaluate.
+
+- ours: ``resnet-zoo fit --config r20_cifar10_fast``, as long as the time allows: a few timed steps, those of
+  ``explain --measure``, give the number of updates beforehand. It is evaluated once, at its end.
+- usual: what a widely copied script for these nets does (github.com/akamaster/pytorch_resnet_cifar10), written anew:
+  the rate is 0.1 until epoch 100 of 200, SGD with momentum 0.9 and weight decay 1e-4, batches of 128, ImageNet's means
+  and deviations, and loader workers that turn each array into a picture, flip, crop and normalise it. It is evaluated
+  after every epoch and when time is up, and the best evaluation counts, as in that script.
+
+Each contestant adds a record with machine, versions, load and date to benchmarks/results/race_cifar10.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from lightning.pytorch import Callback, LightningModule, Trainer
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from resnet_zoo.classifier import ImageClassifier
+from resnet_zoo.cli import training
+from resnet_zoo.cli.step_time import measure_step
+from resnet_zoo.data import ImageFolder
+from resnet_zoo.model import create_backbone, create_model
+
+RESULTS = Path(__file__).parent / "results" / "race_cifar10.json"
+BATCH, TRAIN_IMAGES = 128, 50_000
+MARGIN = 0.93
+"""The share of the measured speed that the number of updates is computed from, so that the race ends in time."""
+
+
+class Stopwatch(Callback):
+    """Seconds of training alone; stops the training when they are used up."""
+
+    def __init__(self, budget: float) -> None:
+        self.budget = budget
+        self.seconds = 0.0
+        self.updates = 0
+        self._since = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._since = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        now = time.perf_counter()
+        self.seconds, self._since = self.seconds + now - self._since, now
+        self.updates = trainer.global_step
+        if self.seconds > self.budget:
+            trainer.should_stop = True
+
+
+def fit(root: str, updates: int, budget: float) -> tuple[Stopwatch, float]:
+    """Train by the recipe for so many updates; the clock and the test accuracy in percent."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder, "run")
+        words = ["fit", "--config", "r20_cifar10_fast", "--data", "ImageFolder", "--data.root", root]
+        words += ["--data.pipeline", "cifar", "--data.global_batch_size", str(BATCH), "--run_dir", str(run)]
+        words += ["--trainer.max_epochs=-1", f"--trainer.max_steps={updates}", "--logger", "none"]
+        clock = Stopwatch(budget)
+        if code := training.main(words, [clock]):
+            sys.exit(code)
+        return clock, json.loads((run / "test.json").read_text())["top1"]
+
+
+def ours(root: str, budget: float) -> dict[str, Any]:
+    """The fast recipe, in as many updates as fit."""
+    model = ImageClassifier(create_backbone("resnet20_cifar"), num_classes=10)
+    speed = measure_step(model, image_size=32, most_images=BATCH, precision="32-true").images_per_second
+    updates = int(budget * MARGIN * speed / BATCH)
+    clock, top1 = fit(root, updates, budget)
+    return {"top1": top1, "updates": clock.updates, "planned_updates": updates, "seconds": clock.seconds}
+
+
+class Pictures(Dataset[tuple[Tensor, int]]):
+    """Arrays that become pictures and then tensors, one by one."""
+
+    def __init__(self, arrays: np.ndarray[Any, Any], labels: list[int], transform: Any) -> None:
+        self.arrays, self.labels, self.transform = arrays, labels, transform
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(Image.fromarray(self.arrays[index])), self.labels[index]
+
+
+def loader(root: str, split: str, workers: int) -> DataLoader[tuple[Tensor, int]]:
+    """One split in the usual form."""
+    source = ImageFolder(root=root, pipeline="cifar", global_batch_size=BATCH).load_split(split)
+    normalize = transforms.Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
+    steps: list[Any] = [transforms.ToTensor(), normalize]
+    if split == "train":
+        steps = [transforms.RandomHorizontalFlip(), transforms.RandomCrop(32, 4), *steps]
+    pictures = Pictures(source.images.numpy(), source.labels.tolist(), transforms.Compose(steps))
+    return DataLoader(
+        pictures, BATCH, shuffle=split == "train", num_workers=workers, persistent_workers=workers > 0
+    )
+
+
+@torch.no_grad()
+def accuracy(net: nn.Module, batches: DataLoader[tuple[Tensor, int]]) -> float:
+    """Top-1 in percent."""
+    net.eval()
+    right = sum(int((net(images).argmax(1) == labels).sum()) for images, labels in batches)
+    net.train()
+    return 100.0 * right / len(batches.dataset)  # type: ignore[arg-type]
+
+
+def usual(root: str, budget: float) -> dict[str, Any]:
+    """The widely copied way; its schedule is far from its first fall when the time is up."""
+    workers = os.cpu_count() or 1
+    train, test = loader(root, "train", workers), loader(root, "test", workers)
+    net = create_model("resnet20_cifar", num_classes=10)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
+    seconds, updates, scores = 0.0, 0, []
+    while seconds < budget:
+        since = time.perf_counter()
+        for images, labels in train:
+            loss = nn.functional.cross_entropy(net(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            loss.item()  # its running mean wants the number at every update
+            now = time.perf_counter()
+            seconds, since, updates = seconds + now - since, now, updates + 1
+            if seconds >= budget:
+                break
+        scores.append(accuracy(net, test))
+    return {"top1": max(scores), "last_top1": scores[-1], "updates": updates, "seconds": seconds}
+
+
+def main() -> None:
+    """Race, print and keep the records."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--root", required=True)
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--contestant", choices=["ours", "usual"], action="append")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    records = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+    for contestant in options.contestant or ["usual", "ours"]:
+        torch.manual_seed(options.seed)
+        load = os.getloadavg()[0]
+        found = (ours if contestant == "ours" else usual)(options.root, options.minutes * 60)
+        record = {"contestant": contestant, "minutes": options.minutes, "seed": options.seed, **found}
+        record["epochs"] = record["updates"] * BATCH / TRAIN_IMAGES
+        record |= {"threads": torch.get_num_threads(), "cores": os.cpu_count(), "machine": platform.machine()}
+        record |= {"processor": processor(), "load_before": load, "load_after": os.getloadavg()[0]}
+        record |= {"torch": torch.__version__, "torchvision": torchvision.__version__}
+        record["date"] = date.today().isoformat()
+        records.append(record)
+        print(json.dumps(record))
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text("[\n" + ",\n".join(f"  {json.dumps(record)}" for record in records) + "\n]\n")
+
+
+def processor() -> str:
+    """The processor's name, where the system tells it."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
+    )
+
+
+if __name__ == "__main__":
+    main()
