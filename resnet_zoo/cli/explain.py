@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from resnet_zoo.callbacks import EmaSettings
 from resnet_zoo.callbacks.ema_decay import decay_of, ema_notes
 from resnet_zoo.cli.arguments import Arguments, parse_arguments
 from resnet_zoo.cli.building import build
+from resnet_zoo.cli.consistency import check_training
 from resnet_zoo.cli.launch import Launch
 from resnet_zoo.cli.names import NAMED_KEYS
 from resnet_zoo.cli.run_setup import configured_rate
@@ -45,6 +48,7 @@ def main(argv: list[str]) -> int:
         print(f"\ndata: {error}\n{stand_in[1]}")
         cli = _parsed(stand_in[0])
         built = build(cli.parser, cli.config)
+    check_training(built.model, built.data)
     print("\n" + "\n".join(_plan_lines(cli, built.data, built.model)))
     if built.ema.decay is not None:
         print("\n" + "\n".join(_ema_lines(cli, built.data, built.ema)))
@@ -121,6 +125,8 @@ def _plan_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
     if data.repeated_augmentation > 1:
         times = data.repeated_augmentation
         yield f"every image {times} times per pass over the data, which takes {times} epochs"
+    if model.progressive_resizing is not None:
+        yield model.progressive_resizing.in_words(data.image_size)
     yield "# batches and updates"
     per_rank = data.global_batch_size // (ranks * accumulate)
     yield f"global batch {data.global_batch_size} = {per_rank} images x {ranks} ranks x {accumulate} accumulated"
@@ -187,14 +193,21 @@ def _time_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
     ranks, accumulate = world_size(cli), cli.config.trainer.accumulate_grad_batches
     per_rank = data.global_batch_size // (ranks * accumulate)
     end = length_of_training(cli, data.num_updates_per_epoch())
-    measured = measure_step(model, data.image_size, per_rank, cli.config.trainer.precision)
+    sizes = [_train_size(model, data, epoch) for epoch in range(math.ceil(end.total_epochs))]
+    measured = measure_step(model, sizes[0], per_rank, cli.config.trainer.precision)
     total = round(end.total_epochs * data.num_samples["train"])
-    hours = total / measured.images_per_second / 3600
+    growth = statistics.mean((size / sizes[0]) ** 2 for size in sizes)  # the work grows with the area
+    hours = total * growth / measured.images_per_second / 3600
     yield "# expected time"
     yield (
         f"{measured.images_per_second:,.1f} images/s on {measured.device}: steps of {measured.images} images of "
-        f"{data.image_size}x{data.image_size}, without reading and decoding"
+        f"{sizes[0]}x{sizes[0]}, without reading and decoding"
     )
     yield f"{total:,} images in all: {hours:.3g} hours on one such device"
     if ranks > 1:
         yield f"and {hours / ranks:.3g} hours on {ranks} of them, if sharing the work cost nothing"
+
+
+def _train_size(model: Any, data: Any, epoch: int) -> int:
+    resizing = model.progressive_resizing
+    return int(data.image_size if resizing is None else resizing.size_at(epoch, data.image_size))

@@ -31,6 +31,7 @@ from resnet_zoo.callbacks.sync_batch_norm import SyncBatchNormEverywhere
 from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.arguments import Arguments
 from resnet_zoo.cli.building import build
+from resnet_zoo.cli.consistency import check_training
 from resnet_zoo.cli.descriptions import DESCRIPTIONS, OWNED_TRAINER_KEYS
 from resnet_zoo.cli.launch import LAUNCHER_KEYS, Launch, trainer_defaults
 from resnet_zoo.cli.names import short_names
@@ -156,6 +157,8 @@ class TrainingCLI(LightningCLI):
             return
         self.config_init = build(self.parser, self.config)
         self.datamodule, self.model = self.config_init.data, self.config_init.model
+        if self.command == "fit":
+            check_training(self.model, self.datamodule)
         if not isinstance(self.config.seed_everything, bool):
             self.datamodule.set_seed(self.config.seed_everything)
         self._note_how_the_backbone_was_built()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from jsonargparse import Namespace
 
@@ -42,6 +44,23 @@ def test_hours_come_from_measured_steps(capsys: pytest.CaptureFixture[str]) -> N
     assert int(in_all.replace(",", "")) == 100 * 1258
     assert seconds == pytest.approx(100 * 1258 / float(speed.replace(",", "")), rel=0.01)
     assert float(lines[2].split()[1]) == pytest.approx(seconds / 3600 / 2, rel=0.01)
+
+
+@pytest.mark.parametrize("command", ["explain", "fit"])
+def test_a_hold_and_mixing_contradict_each_other(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "contradiction.yaml"
+    config.write_text(
+        "base: quickstart\n"
+        "model: {lr_schedule: {class_path: StepSchedule, init_args: {milestones: [9], hold: {train_error: 50}}}}\n"
+        "data: {init_args: {augment: [MixUp]}}\n"
+    )
+    assert main([command, "--config", str(config)]) == 2
+    assert (
+        "waits for the training error to fall below 50 %, and data.augment has MixUp"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_data_set_of_unknown_size_has_no_stand_in() -> None:

@@ -1,0 +1,24 @@
+"""What model and data must agree on for a training; each of them alone is fine."""
+
+from __future__ import annotations
+
+from resnet_zoo.classifier import ImageClassifier
+from resnet_zoo.data import ImageDataModule
+from resnet_zoo.errors import InvalidValue
+
+
+def check_training(model: ImageClassifier, data: ImageDataModule) -> None:
+    """Refuse settings of model and data that contradict each other.
+
+    Raises:
+        InvalidValue: training images larger than the data's, or a hold that waits for an error that mixing hides.
+    """
+    if model.progressive_resizing is not None:
+        model.progressive_resizing.check(data.image_size)
+    if model.lr_schedule.hold is not None and data.augment.mixing:
+        mixing = type(data.augment.mixing[0]).__name__
+        raise InvalidValue(
+            f"model.lr_schedule waits for the training error to fall below {model.lr_schedule.hold.train_error:g} %, and "
+            f"data.augment has {mixing}: the error on mixed images says little about the net and may never fall that far. "
+            f"Take the hold out, and use warmup_epochs instead, or take {mixing} out."
+        )
