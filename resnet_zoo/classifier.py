@@ -14,13 +14,7 @@ from resnet_zoo.errors import InvalidValue
 from resnet_zoo.exact_evaluation import ExactEvaluation
 from resnet_zoo.losses import ImageLosses, Loss
 from resnet_zoo.metrics import TopKCounts
-from resnet_zoo.optim import (
-    ConstantSchedule,
-    Position,
-    Schedule,
-    scaled_learning_rate,
-    split_parameters,
-)
+from resnet_zoo.optim import ConstantSchedule, Position, Schedule, scaled_learning_rate, split_parameters
 from resnet_zoo.precision import norms_untouched
 from resnet_zoo.progressive_resizing import ProgressiveResizing
 from resnet_zoo.train_error_watch import TrainErrorWatch

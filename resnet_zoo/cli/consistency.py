@@ -18,7 +18,8 @@ def check_training(model: ImageClassifier, data: ImageDataModule) -> None:
     if model.lr_schedule.hold is not None and data.augment.mixing:
         mixing = type(data.augment.mixing[0]).__name__
         raise InvalidValue(
-            f"model.lr_schedule waits for the training error to fall below {model.lr_schedule.hold.train_error:g} %, and "
-            f"data.augment has {mixing}: the error on mixed images says little about the net and may never fall that far. "
-            f"Take the hold out, and use warmup_epochs instead, or take {mixing} out."
+            "model.lr_schedule waits for the training error to fall below "
+            f"{model.lr_schedule.hold.train_error:g} %, and data.augment has {mixing}: the error on mixed images says "
+            "little about the net and may never fall that far. Take the hold out, and use warmup_epochs instead, or "
+            f"take {mixing} out."
         )
