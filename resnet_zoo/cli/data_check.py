@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 from resnet_zoo.cli.parser import CommandParser, positive_int
+from resnet_zoo.registry import registry
 
 
 def main(argv: list[str]) -> int:
@@ -17,9 +18,10 @@ def main(argv: list[str]) -> int:
     parser = CommandParser(
         "data check",
         "What is wrong with a folder of images: class folders, counts, damaged and odd files, the same image in\n"
-        "training and validation. Every file is read and decoded, in as many threads as there are cores.\n"
+        "training and validation; then how fast the files can be read and decoded, and whether a model needs more.\n"
+        "Every file is decoded, in as many threads as there are cores.\n"
         "Exit code: 0 healthy, 1 warnings, 3 errors.",
-        "resnet-zoo data check data/imagenet",
+        "resnet-zoo data check data/imagenet --backbone resnet50",
     )
     parser.add_argument(
         "root", metavar="DIR", help="with 'train' and 'val' inside, or with the class folders"
@@ -31,12 +33,35 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--examples", type=positive_int, default=5, help="how many of a kind to name")
     parser.add_argument("--json", action="store_true", help="print everything found as one record")
+    parser.add_argument("--backbone", help="also measure what training this backbone takes on this machine")
+    parser.add_argument(
+        "--image-size", type=positive_int, default=224, help="of the training crops, in pixels"
+    )
+    parser.add_argument("--devices", type=positive_int, help="that train; else all GPUs, or one CPU")
     options = parser.parse_args(argv)
+    if options.devices and not options.backbone:
+        parser.error("--devices belongs to --backbone")
+    if options.backbone:
+        registry.resolve(options.backbone)  # a mistyped name is answered before the files are read
 
     from resnet_zoo.data.doctor.diagnosis import diagnose
+    from resnet_zoo.data.doctor.speed import measure_reading
 
     diagnosis = diagnose(options.root, options.quick, _progress_bar)
-    print(json.dumps(diagnosis.to_dict(), indent=2) if options.json else diagnosis.as_text(options.examples))
+    record, texts = diagnosis.to_dict(), [diagnosis.as_text(options.examples)]
+    train = diagnosis.layout.splits.get("train")
+    if train is not None and len(train):
+        speed = measure_reading(train, options.image_size)
+        record["speed"] = speed.to_dict()
+        texts.append(speed.as_text())
+        if options.backbone:
+            from resnet_zoo.cli.data_need import measure_need
+
+            classes = len(diagnosis.layout.classes)
+            need = measure_need(options.backbone, options.image_size, classes, options.devices)
+            record["need"] = need.to_dict(speed)
+            texts[-1] += "\n" + need.as_text(speed)
+    print(json.dumps(record, indent=2) if options.json else "\n\n".join(texts))
     return diagnosis.exit_code
 
 

@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from resnet_zoo.cli.data_need import Need
 from resnet_zoo.cli.main import main
+from resnet_zoo.cli.step_time import StepTime
 from resnet_zoo.data.decode import UnreadableImage, decode_file
 from resnet_zoo.data.doctor import imagenet
 from resnet_zoo.data.doctor.diagnosis import Diagnosis, diagnose
 from resnet_zoo.data.doctor.findings import KINDS, Severity
 from resnet_zoo.data.doctor.layout import examine_layout
+from resnet_zoo.data.doctor.speed import ReadingSpeed
 from tests.data.conftest import MakeFolder
 from tests.data.damage import odd_files, png_of, unreadable_files, write_into
 from tests.data.pictures import encoded, picture
@@ -205,3 +208,50 @@ def test_mistyped_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data"]) == 2
     assert main(["data", "--help"]) == 0
     assert "data check data/imagenet" in capsys.readouterr().out
+
+
+def test_speed_and_need(make_folder: MakeFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make_folder(per_class=8)
+    (root / "train" / "cat" / "000.jpg").write_bytes(b"")  # neither stops the measurement nor counts
+    words = [
+        "data",
+        "check",
+        str(root),
+        "--backbone",
+        "resnet20_cifar",
+        "--image-size",
+        "32",
+        "--devices",
+        "2",
+    ]
+    assert main([*words, "--json"]) == 3
+    record: dict[str, Any] = json.loads(capsys.readouterr().out)
+    speed, need = record["speed"], record["need"]
+    decoded = speed["decoded_images_per_second_per_core"] * speed["cores"]
+    assert speed["images_per_second"] == min(speed["disk_images_per_second"], decoded) > 0
+    assert need["images_per_second"] == 2 * need["step"]["images_per_second"] > 0
+    enough = speed["images_per_second"] >= need["images_per_second"]
+    assert need["bottleneck"] == ("the model" if enough else speed["slower"])
+    assert main(["data", "check", str(root), "--backbone", "resnet5O"]) == 2
+    assert "Did you mean 'resnet50'?" in capsys.readouterr().err
+
+
+def reading(disk: float, decoded: float, cores: int) -> ReadingSpeed:
+    return ReadingSpeed(disk, disk / 10, True, decoded, cores, 224)
+
+
+@pytest.mark.parametrize(
+    ("speed", "said"),
+    [
+        (reading(5000, 1000, 4), "the model is the bottleneck: the data come 1.3 times as fast"),
+        (
+            reading(5000, 1000, 2),
+            "decoding is the bottleneck: the data come at 67% of what resnet50 takes; 3 cores",
+        ),
+        (reading(1500, 1000, 8), "the disk is the bottleneck: the data come at 50% of what resnet50 takes"),
+    ],
+)
+def test_the_bottleneck(speed: ReadingSpeed, said: str) -> None:
+    need = Need("resnet50", 224, "bf16-mixed", 2, StepTime(1500.0, 256, "a GPU"))
+    assert said in need.as_text(speed)
+    assert "3,000 images/s: resnet50 at 224x224, bf16-mixed, 2 x a GPU" in need.as_text(speed)

@@ -1,0 +1,1 @@
+"""Data sets as they are published, brought into the folders that training reads."""
