@@ -17,9 +17,8 @@ from resnet_zoo.data.prepare.archives import DEVKIT, VALIDATION, read_labels
 from resnet_zoo.data.prepare.matlab import read_structures
 from resnet_zoo.data.prepare.validation import prepare_validation
 from resnet_zoo.errors import InvalidValue, MissingData
+from tests.data.matlab_file import Value, structure_file
 from tests.data.pictures import encoded, picture
-
-scipy_io = pytest.importorskip("scipy.io")
 
 # As in the devkit, class numbers are not in the order of the synsets, and inner nodes have numbers as well.
 SYNSETS = {1: "n02119789", 2: "n01440764", 3: "n03888257"}
@@ -28,17 +27,13 @@ NAMES = [f"ILSVRC2012_val_{number:08}.JPEG" for number in range(1, len(TRUTH) + 
 
 
 def meta_mat(compressed: bool = True) -> bytes:
-    """The devkit's table of classes, as MATLAB would write it."""
-    fields = ("ILSVRC2012_ID", "WNID", "words", "gloss", "num_children", "children")
-    entries = [(number, synset, "a word", "", 0, []) for number, synset in SYNSETS.items()]
-    entries.append((1001, "n00001740", "entity", "inner node", 3, [1, 2, 3]))
-    table = np.zeros((len(entries), 1), dtype=[(name, object) for name in fields])
-    for row, entry in enumerate(entries):
-        for field, value in zip(fields, entry, strict=True):
-            table[field][row, 0] = value
-    buffer = io.BytesIO()
-    scipy_io.savemat(buffer, {"synsets": table}, do_compression=compressed)
-    return buffer.getvalue()
+    """The devkit's table of classes."""
+    entries: list[dict[str, Value]] = [
+        {"ILSVRC2012_ID": [number], "WNID": synset, "words": "a word", "gloss": "", "num_children": [0]}
+        for number, synset in SYNSETS.items()
+    ]
+    inner = {"ILSVRC2012_ID": [1001], "WNID": "n00001740", "words": "entity", "gloss": "inner node"}
+    return structure_file("synsets", [*entries, {**inner, "num_children": [3]}], compressed)
 
 
 def add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -202,6 +197,22 @@ def test_matlab_tables(compressed: bool) -> None:
     assert {int(entry["ILSVRC2012_ID"][0]): entry["WNID"] for entry in entries[:3]} == SYNSETS
     assert entries[3]["num_children"] == [3.0]
     assert entries[3]["gloss"] == "inner node"
+
+
+def test_the_reader_reads_what_scipy_writes() -> None:
+    scipy_io = pytest.importorskip("scipy.io", reason="compares with SciPy's writer")
+    table = np.zeros((2, 1), dtype=[("number", object), ("text", object), ("share", object)])
+    for row, values in enumerate([(1, "n01440764", 0.25), (2, "", [1.5, 2.5])]):
+        for name, value in zip(table.dtype.names, values, strict=True):
+            table[name][row, 0] = value
+    buffer = io.BytesIO()
+    scipy_io.savemat(buffer, {"table": table, "other": np.eye(2)}, do_compression=True)
+    assert read_structures(buffer.getvalue()) == {
+        "table": [
+            {"number": [1.0], "text": "n01440764", "share": [0.25]},
+            {"number": [2.0], "text": "", "share": [1.5, 2.5]},
+        ]
+    }
 
 
 def test_damaged_tables(downloads: Path) -> None:
