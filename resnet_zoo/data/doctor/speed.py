@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from resnet_zoo.data.index import ImageIndex
-from resnet_zoo.data.order import permutation
 from resnet_zoo.data.pipelines import training_transform
+from resnet_zoo.data.shuffling import permutation
 from resnet_zoo.data.sources import FileImages, available_cores
 from resnet_zoo.data.unreadable import fetch_readable
 
