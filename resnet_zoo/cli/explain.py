@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     """
     words = [word for word in argv if word != MEASURE]
     arguments = parse_arguments(words, NAMED_KEYS)
-    cli = _parsed(arguments)
+    cli = parsed(arguments)
     print("\n".join(_config_lines(cli, arguments)))
     try:
         built = build(cli.parser, cli.config)
@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
             print(f"\ndata: {error}\nSteps, learning rates and decay groups need the data and are left out.")
             return 0
         print(f"\ndata: {error}\n{stand_in[1]}")
-        cli = _parsed(stand_in[0])
+        cli = parsed(stand_in[0])
         built = build(cli.parser, cli.config)
     check_training(built.model, built.data)
     print("\n" + "\n".join(_plan_lines(cli, built.data, built.model)))
@@ -58,7 +58,12 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _parsed(arguments: Arguments) -> TrainingCLI:
+def parsed(arguments: Arguments) -> TrainingCLI:
+    """A config that is not going to be run.
+
+    Raises:
+        UserMistake: something in it is not allowed.
+    """
     try:
         return TrainingCLI("explain", arguments, Launch("none"), construct=False)
     except ParseRefused as refused:

@@ -56,6 +56,9 @@ COMMANDS: dict[str, Command] = {
     "verify-resume": Command(
         "resnet_zoo.cli.verify_resume", "whether a config, killed and resumed, trains as if never stopped"
     ),
+    "benchmark": Command(
+        "resnet_zoo.cli.benchmark", "how fast a data set reaches the training, beside other loaders"
+    ),
     "report": Command("resnet_zoo.cli.report", "curves and tables of runs as one HTML file, with figures"),
     "export": Command("resnet_zoo.cli.export", "a checkpoint's model as a file for other software, checked"),
     "analyze": Command("resnet_zoo.cli.analyze", "responses, gradients or gates of a checkpoint's model"),
