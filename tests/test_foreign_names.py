@@ -126,7 +126,9 @@ ROWS = (
         "the rule 'compile' of check-backbone",
     ),
     Row(
-        "_iterator", ("data/workers.py", "data/loaders.py"), _iterator_is_kept,
+        "_iterator",
+        ("data/workers.py", "data/loaders.py", "data/benchmark/peers.py", "data/benchmark/contenders.py"),
+        _iterator_is_kept,
         "worker processes are not ended and outlive the training",
     ),
     Row(
@@ -135,7 +137,7 @@ ROWS = (
         "Lightning does not end the workers of our loader after a crash",
     ),
     Row(
-        "_shutdown_workers", ("data/workers.py",),
+        "_shutdown_workers", ("data/workers.py", "data/benchmark/peers.py"),
         lambda: hasattr(torch.utils.data.dataloader._MultiProcessingDataLoaderIter, "_shutdown_workers"),
         "worker processes are not ended",
     ),

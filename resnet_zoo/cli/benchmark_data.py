@@ -8,9 +8,13 @@ import math
 import os
 import platform
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resnet_zoo.cli.parser import CommandParser, positive_int
+
+if TYPE_CHECKING:
+    from resnet_zoo.data.benchmark.contenders import Job
+    from resnet_zoo.data.benchmark.rounds import Measured
 
 _EXAMPLE = "resnet-zoo benchmark data --config r50_imagenet --against torchvision,timm --need 2500"
 
@@ -73,20 +77,19 @@ def measure_config(words: list[str], options: argparse.Namespace, peers: list[st
         workers = (0 if resident else Surroundings().automatic_workers) if chosen is None else chosen
     job = Job.of(data, options.split, options.images, workers)
     contenders = [Ours(job, options.normalise or resident), *(PEERS[name](job) for name in peers)]
-    results = measure(contenders, options.rounds)
+    return record_of(job, measure(contenders, options.rounds), options.rounds, options.need)
+
+
+def record_of(job: Job, results: list[Measured], rounds: int, need: float | None = None) -> dict[str, Any]:
+    """The measurement in plain types; the first of the results is ours."""
     ours = results[0]
     return {
-        "data": {
-            "class": type(data).__name__,
-            "root": data.root,
-            "split": options.split,
-            "resident": resident,
-        },
-        "image_size": data.image_size,
+        "data": {"class": type(job.data).__name__, "root": job.data.root, "split": job.split},
+        "image_size": job.data.image_size,
         "batch_size": job.batch_size,
         "images": len(job.positions),
-        "rounds": options.rounds,
-        "workers": workers,
+        "rounds": rounds,
+        "workers": job.num_workers,
         "machine": machine(),
         "results": [
             {
@@ -98,8 +101,8 @@ def measure_config(words: list[str], options: argparse.Namespace, peers: list[st
             }
             for each in results
         ],
-        "need": options.need,
-        "enough": None if options.need is None else ours.total.median >= options.need,
+        "need": need,
+        "enough": None if need is None else ours.total.median >= need,
     }
 
 
@@ -131,8 +134,8 @@ def as_text(record: dict[str, Any]) -> str:
     data, around = record["data"], record["machine"]
     lines = [
         f"{data['class']} {data['root']!r}, {data['split']} transform, {record['image_size']} pixels; "
-        f"{record['images']:,} images a round in batches of {record['batch_size']}, {record['rounds']} interleaved rounds, "
-        f"{record['workers']} workers, {around['cores']} cores (load {around['load']:.1f})",
+        f"{record['images']:,} images a round in batches of {record['batch_size']}, {record['rounds']} interleaved "
+        f"rounds, {record['workers']} workers, {around['cores']} cores (load {around['load']:.1f})",
         f"decoders: {', '.join(around['decoders'])}"
         + "".join(f"; not {k}: {v}" for k, v in around["without"].items()),
         "",

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from resnet_zoo.data.decode import UnreadableImage, decode_crop
 from resnet_zoo.data.index import ImageIndex
+from resnet_zoo.data.slots import empty_batch
 from resnet_zoo.data.stores import Files, ImageStore
 from resnet_zoo.data.transforms import Transform
 from resnet_zoo.data.unreadable import fetch_readable
@@ -117,7 +118,7 @@ class FileImages:
             UnreadableImage: naming the first file that cannot be decoded; nothing is put in its place.
         """
         size = self.transform.size
-        batch = torch.empty(len(positions), size, size, 3, dtype=torch.uint8)
+        batch = empty_batch(len(positions), size)
         sample_seeds: Iterable[int | None] = [None] * len(positions) if seeds is None else seeds.tolist()
         for image, position, seed in zip(batch, positions.tolist(), sample_seeds, strict=True):
             if position < 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections import deque
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -11,15 +12,27 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from resnet_zoo.data.decode import UnreadableImage
 from resnet_zoo.data.order import EpochPlan
+from resnet_zoo.data.slots import (
+    BATCHES_IN_ADVANCE,
+    InSlot,
+    SharedMemory,
+    Slot,
+    Slots,
+    offering,
+    slots_for,
+)
 from resnet_zoo.data.sources import ImageSource
 from resnet_zoo.data.unreadable import Fetched, fetch_readable
 from resnet_zoo.errors import UserMistake
 
 POLL_SECONDS = 5.0  # how long a dead worker may go unnoticed
-Request = tuple[NDArray[np.int64], NDArray[np.int64] | None]
+Request = tuple[NDArray[np.int64], NDArray[np.int64] | None, Slot | None]
+Sent = tuple[Tensor | InSlot, list[tuple[int, UnreadableImage]]]
 
 
 GRACE_SECONDS = 20
@@ -51,14 +64,17 @@ class WorkerPool:
     ) -> None:
         self.num_workers = num_workers
         self.timeout = timeout
-        self._requests = _Requests()
-        self._loader: DataLoader[Fetched | UserMistake] = DataLoader(
-            _Fetcher(source, skip_unreadable),
+        self._pin_memory = pin_memory
+        self._slots = slots_for(num_workers)
+        self._requests = _Requests(self._slots)
+        memory = None if self._slots is None else self._slots.memory
+        self._loader: DataLoader[Sent | UserMistake] = DataLoader(
+            _Fetcher(source, skip_unreadable, memory),
             sampler=self._requests,
             batch_size=None,
             collate_fn=_unchanged,
             num_workers=num_workers,
-            pin_memory=pin_memory,
+            prefetch_factor=BATCHES_IN_ADVANCE,
             timeout=min(timeout, POLL_SECONDS),
             persistent_workers=True,
             worker_init_fn=_outlive_signals,
@@ -73,7 +89,7 @@ class WorkerPool:
             UserMistake: what the source raised, as it raised it.
         """
         self._requests.plan, self._requests.start = plan, start
-        batches = iter(self._loader)
+        batches = self._begin()
         asked = time.monotonic()
         while True:
             try:
@@ -88,10 +104,36 @@ class WorkerPool:
                 if failure is None:
                     raise
                 raise failure from error
+            slot = self._requests.given.popleft()
             if isinstance(fetched, UserMistake):
+                self._free(slot)
                 raise fetched
-            yield fetched
+            yield self._received(fetched, slot)
+            del fetched  # nothing here holds on to a batch that the training has done with
             asked = time.monotonic()
+
+    def _begin(self) -> Iterator[Sent | UserMistake]:
+        """Start an epoch; batches that were asked for in an epoch left half-way are thrown away by torch."""
+        left, self._requests.given = self._requests.given, deque()
+        batches = iter(self._loader)
+        for slot in left:
+            self._free(slot)
+        return batches
+
+    def _received(self, sent: Sent, slot: Slot | None) -> Fetched:
+        images, failures = sent
+        if isinstance(images, InSlot):
+            assert self._slots is not None
+            images = self._slots.open(images)
+        else:
+            self._free(slot)
+            if self._slots is not None:
+                self._slots.grow(images.nbytes)
+        return images.pin_memory() if self._pin_memory else images, failures
+
+    def _free(self, slot: Slot | None) -> None:
+        if slot is not None and self._slots is not None:
+            self._slots.give_back(slot.number)
 
     def _is_slow(self, error: Exception) -> bool:
         """Nothing came within a poll, and no worker is dead: torch looks for dead ones before it says so.
@@ -138,29 +180,47 @@ class _Requests:
     plan: EpochPlan
     start: int
 
+    def __init__(self, slots: Slots | None) -> None:
+        self._slots = slots
+        self.given: deque[Slot | None] = deque()
+
     def __iter__(self) -> Iterator[Request]:
         for batch in range(self.start, len(self.plan.update_sizes)):
             positions, seeds = self.plan.request(batch)
+            slot = None if self._slots is None else self._slots.take()
+            self.given.append(slot)
             # arrays, since tensors would travel as file descriptors
-            yield positions.numpy(), None if seeds is None else seeds.numpy()
+            yield positions.numpy(), None if seeds is None else seeds.numpy(), slot
 
 
-class _Fetcher(Dataset[Fetched | UserMistake]):
+class _Fetcher(Dataset[Sent | UserMistake]):
     """Runs in the workers. A user's mistake travels back as a value, or torch would wrap it in a traceback."""
 
-    def __init__(self, source: ImageSource, skip_unreadable: bool) -> None:
+    def __init__(self, source: ImageSource, skip_unreadable: bool, memory: SharedMemory | None) -> None:
         self._source = source
         self._skip_unreadable = skip_unreadable
+        self._memory = memory
 
-    def __getitem__(self, index: Request) -> Fetched | UserMistake:
-        positions, seeds = (None if array is None else torch.from_numpy(array) for array in index)
+    def __getitem__(self, index: Request) -> Sent | UserMistake:
+        positions, seeds = (None if array is None else torch.from_numpy(array) for array in index[:2])
         assert positions is not None
+        slot = index[2]
         try:
-            if self._skip_unreadable:
-                return fetch_readable(self._source, positions, seeds)
-            return self._source.fetch(positions, seeds), []
+            if slot is None or self._memory is None:
+                return self._fetch(positions, seeds)
+            memory = self._memory.tensor(slot)
+            with offering(memory):
+                images, failures = self._fetch(positions, seeds)
         except UserMistake as mistake:
             return mistake
+        if images.data_ptr() != memory.data_ptr():
+            return images, failures
+        return InSlot(slot.number, tuple(images.permute(0, 2, 3, 1).shape)), failures
+
+    def _fetch(self, positions: Tensor, seeds: Tensor | None) -> Fetched:
+        if self._skip_unreadable:
+            return fetch_readable(self._source, positions, seeds)
+        return self._source.fetch(positions, seeds), []
 
 
 def _outlive_signals(worker: int) -> None:

@@ -99,7 +99,7 @@ def _picture(source: Any, position: int) -> Image.Image:
 
 def torchvision_peer(job: Job) -> Peer:
     """Torchvision's reference; for images held in memory, its usual pad, crop and flip."""
-    mean, std = (list(values) for values in job.data.normalization)
+    mean, std = list(job.data.normalization.mean), list(job.data.normalization.std)
     finish = [
         transforms.PILToTensor(),
         transforms.ConvertImageDtype(torch.float),
