@@ -61,7 +61,7 @@ def measure_config(words: list[str], options: argparse.Namespace, peers: list[st
     from resnet_zoo.cli.building import build
     from resnet_zoo.cli.explain import parsed
     from resnet_zoo.cli.names import NAMED_KEYS
-    from resnet_zoo.data.benchmark.contenders import Job, Ours
+    from resnet_zoo.data.benchmark.contenders import Contender, Job, Ours
     from resnet_zoo.data.benchmark.peers import PEERS
     from resnet_zoo.data.benchmark.rounds import measure
     from resnet_zoo.data.sources import ResidentImages
@@ -76,7 +76,7 @@ def measure_config(words: list[str], options: argparse.Namespace, peers: list[st
         chosen = data.num_workers
         workers = (0 if resident else Surroundings().automatic_workers) if chosen is None else chosen
     job = Job.of(data, options.split, options.images, workers)
-    contenders = [Ours(job, options.normalise or resident), *(PEERS[name](job) for name in peers)]
+    contenders: list[Contender] = [Ours(job, options.normalise or resident), *(PEERS[name](job) for name in peers)]
     return record_of(job, measure(contenders, options.rounds), options.rounds, options.need)
 
 
