@@ -56,21 +56,6 @@ def configs() -> str:
     return table(("config", "what it trains", "measured"), rows)
 
 
-def data_speed() -> str:
-    """Images per second and core, from the last measurement."""
-    records = json.loads((PROJECT / "benchmarks" / "results" / "data_speed.json").read_text())
-    rows = []
-    for name, record in records.items():
-        speeds = {each["name"]: each for each in record["results"]}
-        cells = [f"{speeds['resnet-zoo']['per_core']['median']:,.0f}"]
-        for peer in ("torchvision", "timm"):
-            there = speeds.get(peer)
-            cells.append(f"{there['per_core']['median']:,.0f} ({there['ratio']:.1f}x)" if there else "")
-        rows.append((name, *cells))
-    head = ("files", "resnet-zoo:", "torchvision's reference (ours is):", "timm (ours is):")
-    return table(head, rows)
-
-
 def recipes() -> str:
     """Every shipped experiment: where it comes from, what is published for it, and what we measured."""
     folder = PROJECT / "configs"
@@ -179,7 +164,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "augmentations": augmentations,
     "commands": commands,
     "configs": configs,
-    "data_speed": data_speed,
     "recipes": recipes,
     "rules": rules,
     "zoo": zoo,

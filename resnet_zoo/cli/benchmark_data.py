@@ -76,7 +76,10 @@ def measure_config(words: list[str], options: argparse.Namespace, peers: list[st
         chosen = data.num_workers
         workers = (0 if resident else Surroundings().automatic_workers) if chosen is None else chosen
     job = Job.of(data, options.split, options.images, workers)
-    contenders: list[Contender] = [Ours(job, options.normalise or resident), *(PEERS[name](job) for name in peers)]
+    contenders: list[Contender] = [
+        Ours(job, options.normalise or resident),
+        *(PEERS[name](job) for name in peers),
+    ]
     return record_of(job, measure(contenders, options.rounds), options.rounds, options.need)
 
 
