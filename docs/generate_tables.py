@@ -56,6 +56,36 @@ def configs() -> str:
     return table(("config", "what it trains", "measured"), rows)
 
 
+def data_speed() -> str:
+    """Images per second and core, from the last measurement."""
+    records = json.loads((PROJECT / "benchmarks" / "results" / "data_speed.json").read_text())
+    rows = []
+    for name, record in records.items():
+        speeds = {each["name"]: each for each in record["results"]}
+        cells = [f"{speeds['resnet-zoo']['per_core']['median']:,.0f}"]
+        for peer in ("torchvision", "timm"):
+            there = speeds.get(peer)
+            cells.append(f"{there['per_core']['median']:,.0f} ({there['ratio']:.1f}x)" if there else "")
+        rows.append((name, *cells))
+    head = ("files", "resnet-zoo:", "torchvision's reference (ours is):", "timm (ours is):")
+    return table(head, rows)
+
+
+def data_speed_in_short() -> str:
+    """What the last measurement says about full-size photographs, in a sentence."""
+    records = json.loads((PROJECT / "benchmarks" / "results" / "data_speed.json").read_text())
+
+    def ratios(name: str) -> str:
+        peers = [each for each in records[name]["results"] if each["name"] != "resnet-zoo"]
+        return " and ".join(f"{each['ratio']:.1f} times as fast as {each['name']}'s" for each in peers)
+
+    return (
+        f"Measured per core on the same files, the loader is {ratios('originals')} for training on full-size photographs, "
+        f"{ratios('short side 256')} for copies with a shorter side of 256 pixels, with the same pixels\n"
+        "([docs/data_speed.md](docs/data_speed.md)).\n"
+    )
+
+
 def recipes() -> str:
     """Every shipped experiment: where it comes from, what is published for it, and what we measured."""
     folder = PROJECT / "configs"
@@ -164,6 +194,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "augmentations": augmentations,
     "commands": commands,
     "configs": configs,
+    "data_speed": data_speed,
+    "data_speed_in_short": data_speed_in_short,
     "recipes": recipes,
     "rules": rules,
     "zoo": zoo,
