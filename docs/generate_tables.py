@@ -80,9 +80,9 @@ def data_speed_in_short() -> str:
         return " and ".join(f"{each['ratio']:.1f} times as fast as {each['name']}'s" for each in peers)
 
     return (
-        f"Measured per core on the same files, the loader is {ratios('originals')} for training on full-size photographs, "
-        f"{ratios('short side 256')} for copies with a shorter side of 256 pixels, with the same pixels\n"
-        "([docs/data_speed.md](docs/data_speed.md)).\n"
+        f"Measured per core on the same files, the loader is {ratios('originals')}\n"
+        f"for training on full-size photographs, and {ratios('short side 256')} for copies\n"
+        "with a shorter side of 256 pixels, with the same pixels ([docs/data_speed.md](docs/data_speed.md)).\n"
     )
 
 
