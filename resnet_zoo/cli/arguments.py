@@ -7,7 +7,9 @@ import paths that jsonargparse instantiates.
 
 from __future__ import annotations
 
+import inspect
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -159,9 +161,20 @@ def _resolve_in_config(config: Config, path: KeyPath, resolve: Callable[[str], s
     value, parent = lookup(config.values, path), lookup(config.values, path[:-1])
     if isinstance(value, str):
         key: Any = int(path[-1]) if isinstance(parent, list) else path[-1]
-        parent[key] = {"class_path": _resolved(resolve, value, config, path)}
+        resolved = _resolved(resolve, value, config, path)
+        parent[key] = resolved if _stands_alone(resolved) else {"class_path": resolved}
     elif isinstance(value, dict) and isinstance(value.get("class_path"), str):
         value["class_path"] = _resolved(resolve, value["class_path"], config, (*path, "class_path"))
+
+
+def _stands_alone(path: str) -> bool:
+    """Whether an import path is a function with a positional argument, as the default optimizer: no config gives it."""
+    module, _, name = path.rpartition(".")
+    found = getattr(sys.modules.get(module), name, None)
+    return inspect.isfunction(found) and any(
+        parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        for parameter in inspect.signature(found).parameters.values()
+    )
 
 
 def _resolved(resolve: Callable[[str], str], name: str, config: Config, path: KeyPath) -> str:

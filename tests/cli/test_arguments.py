@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from resnet_zoo.cli.arguments import Arguments, parse_arguments
+from resnet_zoo.cli.names import NAMED_KEYS
 from resnet_zoo.errors import UnknownName
 
 
@@ -63,3 +64,17 @@ def test_the_merged_config_stands_before_the_options(config: Path) -> None:
     words = _parse("--trainer.max_epochs", "3", "--config", str(config)).words()
     assert words[0] == "--config"
     assert words[2:] == ["--trainer.max_epochs=3"]
+
+
+@pytest.mark.parametrize(
+    ("given", "understood"),
+    [
+        ("SGD", {"class_path": "torch.optim.SGD"}),
+        # As a run without an optimizer of its own writes it into its config.yaml, which must be read again.
+        ("resnet_zoo.classifier.default_optimizer", "resnet_zoo.classifier.default_optimizer"),
+    ],
+)
+def test_an_optimizer_may_be_a_class_or_a_function(given: str, understood: object, config: Path) -> None:
+    config.write_text(f"model: {{optimizer: {given}}}\n")
+    arguments = parse_arguments(["--config", str(config)], NAMED_KEYS)
+    assert arguments.config.values["model"]["optimizer"] == understood
