@@ -76,7 +76,11 @@ def _compare_checkpoints(first: RunDirectory, second: RunDirectory) -> list[Find
                 what = _STATES.get(key, "other state")
                 leaves = dict(_leaves(value, "" if key in _STATES else key))
                 parts[-1][what] |= {path: _without_folder(leaf, run) for path, leaf in leaves.items()}
-    return [_compare_state(what, *(part[what] for part in parts)) for what in whats if parts[0][what]]
+    return [
+        _compare_state(what, *(part[what] for part in parts))
+        for what in whats
+        if any(part[what] for part in parts)
+    ]
 
 
 def _without_folder(leaf: Any, run: RunDirectory) -> Any:
@@ -135,26 +139,29 @@ def _rows(run: RunDirectory) -> list[dict[str, str]]:
 
 def _compare_rows(first: list[dict[str, str]], second: list[dict[str, str]]) -> Finding:
     for number, (one, other) in enumerate(zip(first, second, strict=False), start=1):
-        for name in one:
-            if one[name] != other.get(name):
-                return Finding("metrics", False, f"row {number}, {name}: {one[name]}, {other.get(name)}")
+        for name in {**one, **other}:
+            if one.get(name) != other.get(name):
+                return Finding("metrics", False, f"row {number}, {name}: {one.get(name)}, {other.get(name)}")
     if len(first) != len(second):
         return Finding("metrics", False, f"{len(first)} rows, {len(second)} rows")
     return Finding("metrics", True, f"{len(first):,} rows of metrics.csv")
 
 
 def _compare_results(first: RunDirectory, second: RunDirectory) -> Finding:
-    results = [
-        {
-            path.name: {
-                key: value for key, value in json.loads(path.read_text("utf-8")).items() if key in _SCORES
-            }
-            for split in ("val", "test")
-            for path in sorted(run.path.glob(f"{run.result(split).stem}*.json"))
-        }
-        for run in (first, second)
-    ]
-    return Finding("results", results[0] == results[1], ", ".join(results[0]) or "none in the first run")
+    one, other = (dict(_results(run)) for run in (first, second))
+    for name in {**one, **other}:
+        if one.get(name) != other.get(name):
+            return Finding("results", False, f"{name}: {one.get(name)}, {other.get(name)}")
+    return Finding("results", True, ", ".join(dict.fromkeys(name.partition(" ")[0] for name in one)))
+
+
+def _results(run: RunDirectory) -> Iterator[tuple[str, Any]]:
+    """The scores of every result file, by file and key."""
+    for split in ("val", "test"):
+        for path in sorted(run.path.glob(f"{run.result(split).stem}*.json")):
+            for key, value in json.loads(path.read_text(encoding="utf-8")).items():
+                if key in _SCORES:
+                    yield f"{path.name} {key}", value
 
 
 Order = dict[tuple[int, int, int], list[int]]

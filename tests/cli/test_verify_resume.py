@@ -16,6 +16,7 @@ from resnet_zoo.cli import trial_processes, verify_resume
 from resnet_zoo.cli.main import main
 from resnet_zoo.cli.resume_trial_child import train
 from resnet_zoo.cli.trial_plan import chosen_checkpoint, chosen_kill
+from resnet_zoo.data.loaders import ImageLoader
 from resnet_zoo.errors import InvalidValue, UserMistake
 from tests.ranks import run_on_ranks
 
@@ -96,6 +97,17 @@ def test_what_cannot_be_resumed_is_found_and_named(
     assert "same       samples" in shown
     assert reason in shown
     assert "NOT identical: the training that was killed after update 8" in shown
+
+
+def test_a_loader_that_forgets_its_place_is_found_by_its_samples(
+    config: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ImageLoader, "load_state_dict", lambda self, state: None)
+    assert verify_resume.main([*config, f"--out={tmp_path / 'trial'}"], forked) == 1
+    shown = capsys.readouterr().out
+    assert "DIFFERENT  samples" in shown
+    assert "first difference at rank 0, update 8" in shown
+    assert "differs in its weights" in shown
 
 
 def test_a_temporary_folder_goes_if_all_is_well_and_stays_if_not(
