@@ -14,7 +14,6 @@ import contextlib
 import mmap
 import os
 import weakref
-from collections import deque
 from collections.abc import Iterator
 from contextvars import ContextVar
 from multiprocessing.reduction import DupFd
@@ -115,7 +114,7 @@ class Slots:
         weakref.finalize(self, os.close, self.memory.descriptor)
         self._count = count
         self._slots: list[Slot] = []
-        self._free: deque[int] = deque()
+        self._free: list[int] = []
         self._end = 0
 
     @property
@@ -126,7 +125,7 @@ class Slots:
     def take(self) -> Slot | None:
         """A free slot, or None."""
         try:
-            return self._slots[self._free.popleft()]
+            return self._slots[self._free.pop()]  # the last one used: no more memory is touched than has to be
         except IndexError:
             return None
 
@@ -144,7 +143,7 @@ class Slots:
         self._slots += [Slot(first + k, self._end + k * capacity, capacity) for k in range(self._count)]
         self._end += self._count * capacity
         os.ftruncate(self.memory.descriptor, self._end)
-        self._free = deque(range(first, len(self._slots)))
+        self._free = list(range(first, len(self._slots)))
 
     def open(self, sent: InSlot) -> Tensor:
         """The batch in a slot, uint8 (b, c, h, w), channels-last; the slot is free when the memory is not used."""

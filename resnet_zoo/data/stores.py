@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from typing import Protocol
 
 import numpy as np
@@ -39,6 +41,11 @@ class Files:
         """The bytes of a file, (n,)."""
         path = self._index.path(position)
         try:
-            return np.fromfile(path, dtype=np.uint8)
+            with io.FileIO(path) as file:  # numpy's own fromfile takes nearly twice as long
+                content = np.empty(os.fstat(file.fileno()).st_size, dtype=np.uint8)
+                filled = 0
+                while filled < len(content) and (count := file.readinto(content[filled:].data)):
+                    filled += count
         except OSError as error:
             raise UnreadableImage(path, error.strerror or str(error)) from error
+        return content[:filled]

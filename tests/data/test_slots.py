@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,16 @@ import torch
 from resnet_zoo.data.loaders import ImageLoader
 from resnet_zoo.data.order import EvaluationOrder, TrainingOrder
 from resnet_zoo.data.scan import index_classes
-from resnet_zoo.data.slots import BATCHES_IN_ADVANCE, BATCHES_IN_USE, InSlot, Slots, empty_batch, offering
+from resnet_zoo.data.slots import (
+    BATCHES_IN_ADVANCE,
+    BATCHES_IN_USE,
+    InSlot,
+    SharedMemory,
+    Slot,
+    Slots,
+    empty_batch,
+    offering,
+)
 from resnet_zoo.data.sources import FileImages
 from resnet_zoo.data.transforms import CenterCrop, RandomResizedCrop
 
@@ -48,6 +58,26 @@ def test_a_slot_is_free_when_nothing_refers_to_its_memory() -> None:
     del array
     gc.collect()
     assert slots.num_free == 1
+
+
+def write_ones(memory: SharedMemory, slot: Slot) -> None:
+    """Runs in another process."""
+    memory.tensor(slot)[:12] = 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_memory_reaches_a_process_however_it_is_started(method: str) -> None:
+    slots = Slots(1)
+    slots.grow(100)
+    slot = slots.take()
+    assert slot is not None
+    process = get_context(method).Process(target=write_ones, args=(slots.memory, slot))  # type: ignore[attr-defined]
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert slots.open(InSlot(slot.number, (1, 2, 2, 3))).sum() == 12
 
 
 def test_larger_batches_replace_the_slots() -> None:
