@@ -92,3 +92,18 @@ def test_with_every_schedule(tmp_path: Path, name: str) -> None:
 
 def test_no_schedule_is_left_out() -> None:
     assert {kind.__name__ for kind in Schedule.__subclasses__()} == set(SCHEDULES)
+
+
+@pytest.mark.slow
+def test_with_dropped_paths_and_growing_images(tmp_path: Path) -> None:
+    backbone = "{class_path: resnet_cifar, init_args: {depth: 8, width: 4, drop_path: 0.5}}"
+    resizing = "{start_size: 8, end_size: 16, start_epoch: 0, end_epoch: 2, multiple: 4}"
+    words = (
+        "--model.backbone",
+        backbone,
+        "--model.progressive_resizing",
+        resizing,
+        "--data.image_size",
+        "16",
+    )
+    _assert_exact(tmp_path, 1, (8, "training"), *EVERY_3, *words)

@@ -35,7 +35,13 @@ class StepTime:
     device: str
 
 
-def measure_step(model: ImageClassifier, image_size: int, most_images: int, precision: str) -> StepTime:
+def measure_step(
+    model: ImageClassifier,
+    image_size: int,
+    most_images: int,
+    precision: str,
+    clock: Callable[[], float] = time.perf_counter,
+) -> StepTime:
     """Time training steps of a growing number of images until they take long enough; changes the model's weights.
 
     Args:
@@ -43,6 +49,7 @@ def measure_step(model: ImageClassifier, image_size: int, most_images: int, prec
         image_size: side of the images in pixels.
         most_images: images that one device has at a time in the training itself.
         precision: of the trainer; one that mixes is run under autocast.
+        clock: in seconds; ``time.process_time`` on a CPU that others use, too.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     step = _training_step(model.to(device).train(), device, str(precision))
@@ -50,12 +57,12 @@ def measure_step(model: ImageClassifier, image_size: int, most_images: int, prec
     while True:
         batch = torch.randn(images, 3, image_size, image_size, device=device)
         labels = torch.arange(images, device=device) % model.num_classes
-        _seconds(step, batch, labels, device)  # memory and algorithms for this shape
-        seconds = _seconds(step, batch, labels, device)
+        _seconds(step, batch, labels, device, clock)  # memory and algorithms for this shape
+        seconds = _seconds(step, batch, labels, device, clock)
         if seconds >= LONG_ENOUGH or images >= most_images:
             break
         images = min(images * 2, most_images)
-    rounds = [seconds, *(_seconds(step, batch, labels, device) for _ in range(ROUNDS - 1))]
+    rounds = [seconds, *(_seconds(step, batch, labels, device, clock) for _ in range(ROUNDS - 1))]
     return StepTime(images / statistics.median(rounds), images, _in_words(device))
 
 
@@ -76,13 +83,17 @@ def _training_step(
 
 
 def _seconds(
-    step: Callable[..., Any], batch: torch.Tensor, labels: torch.Tensor, device: torch.device
+    step: Callable[..., Any],
+    batch: torch.Tensor,
+    labels: torch.Tensor,
+    device: torch.device,
+    clock: Callable[[], float],
 ) -> float:
-    start = time.perf_counter()
+    start = clock()
     step(batch, labels)
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def _in_words(device: torch.device) -> str:
