@@ -188,6 +188,26 @@ def augmentation_costs() -> str:
     return table(("", *(f"us an image of {size}x{size}:" for size in sizes)), rows) + f"\n{note}\n"
 
 
+def race() -> str:
+    """Test accuracy after minutes of training, ours and the usual script's."""
+    path = PROJECT / "benchmarks/results/race_cifar10.json"
+    if not path.exists():
+        return "Not measured yet.\n"
+    rows = [
+        (
+            {"ours": "`r20_cifar10_fast`", "usual": "the usual script"}[record["contestant"]],
+            f"{record['seconds'] / 60:.2f} {'of processor time' if record['clock'] == 'cpu' else ''}".strip(),
+            f"{record['epochs']:.2f}",
+            f"{record['top1']:.2f}",
+            f"{record['threads']} of {record['cores']} cores of {record['processor']}, load "
+            f"{record['load_before']:.1f} to {record['load_after']:.1f}; torch {record['torch']}; "
+            f"seed {record['seed']}; {record['date']}",
+        )
+        for record in json.loads(path.read_text())
+    ]
+    return table(("", "minutes of training:", "epochs:", "test top-1 %:", "machine"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "arrows": arrows,
     "augmentation_costs": augmentation_costs,
@@ -196,6 +216,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "configs": configs,
     "data_speed": data_speed,
     "data_speed_in_short": data_speed_in_short,
+    "race": race,
     "recipes": recipes,
     "rules": rules,
     "zoo": zoo,

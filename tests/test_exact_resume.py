@@ -96,14 +96,14 @@ def test_no_schedule_is_left_out() -> None:
 
 @pytest.mark.slow
 def test_with_dropped_paths_and_growing_images(tmp_path: Path) -> None:
-    backbone = "{class_path: resnet_cifar, init_args: {depth: 8, width: 4, drop_path: 0.5}}"
-    resizing = "{start_size: 8, end_size: 16, start_epoch: 0, end_epoch: 2, multiple: 4}"
-    words = (
+    net = (
         "--model.backbone",
-        backbone,
-        "--model.progressive_resizing",
-        resizing,
-        "--data.image_size",
-        "16",
+        "resnet_cifar",
+        "--model.backbone.depth",
+        "8",
+        "--model.backbone.drop_path",
+        "0.5",
     )
-    _assert_exact(tmp_path, 1, (8, "training"), *EVERY_3, *words)
+    sizes = {"start_size": 8, "end_size": 16, "end_epoch": 2, "multiple": 4}
+    resizing = (f"--model.progressive_resizing.{key}={value}" for key, value in sizes.items())
+    _assert_exact(tmp_path, 1, (8, "training"), *EVERY_3, *net, *resizing, "--data.image_size", "16")
