@@ -112,9 +112,10 @@ class ImageDataModule(LightningDataModule, DataDescription):
 
     def check_batch_size(self, world_size: int, accumulation: int = 1) -> None:
         """Refuse a ``global_batch_size`` that does not divide evenly over so many ranks and accumulated
-        batches.
+        batches, or leaves mixing one image in each.
         """
         check_global_batch_size(self.global_batch_size, world_size, accumulation)
+        self.augment.check_partners(self.global_batch_size, world_size * accumulation)
 
     def num_updates_per_epoch(self) -> int:
         """Optimizer updates per epoch under the attached trainer, its ``limit_train_batches`` included."""
@@ -187,7 +188,7 @@ class ImageDataModule(LightningDataModule, DataDescription):
     def train_dataloader(self) -> ImageLoader:
         """Batches with seeds, in an order that depends on seed and epoch alone."""
         order = self._training_order()
-        self.augment.check_partners(order.slot_size, order.slots)
+        self.check_batch_size(order.world_size, order.accumulation)
         source = self.source("train")
         return self._loader(
             "train", order, AugmentedImages(source, self.augment) if self.augment.images else source

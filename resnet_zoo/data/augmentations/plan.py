@@ -68,18 +68,18 @@ class AugmentationPlan:
         for augmentation in self.augmentations:
             augmentation.check(image_size)
 
-    def check_partners(self, slot_size: int, slots: int) -> None:
+    def check_partners(self, global_batch_size: int, slots: int) -> None:
         """Refuse mixing where batches have only one image.
 
         Args:
-            slot_size: images per rank and accumulated batch.
-            slots: ranks times accumulated batches.
+            global_batch_size: images per update.
+            slots: ranks times accumulated batches, which they are spread over.
         """
-        if self.mixing and slot_size < 2:
+        if self.mixing and global_batch_size < 2 * slots:
             raise InvalidValue(
                 f"augment: {type(self.mixing[0]).__name__} mixes two images of one rank's batch, which has only one: "
-                f"global_batch_size={slot_size * slots} over {slots} ranks and accumulated batches. Use "
-                f"{2 * slots} or more."
+                f"global_batch_size={global_batch_size} over {slots} ranks and accumulated batches. Use {2 * slots} or "
+                "more."
             )
 
     def on_device(self, batch: ImageBatch) -> ImageBatch:

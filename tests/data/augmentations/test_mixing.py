@@ -175,7 +175,7 @@ def test_mixing_more_than_all_images_is_refused() -> None:
 
 
 def test_mixing_needs_two_images_in_a_batch() -> None:
-    AugmentationPlan([MixUp()]).check_partners(2, 4)
-    AugmentationPlan([RandAugment()]).check_partners(1, 4)
+    AugmentationPlan([MixUp()]).check_partners(8, 4)
+    AugmentationPlan([RandAugment()]).check_partners(4, 4)
     with pytest.raises(InvalidValue, match=r"global_batch_size=4 over 4 ranks.*Use 8 or more"):
-        AugmentationPlan([MixUp()]).check_partners(1, 4)
+        AugmentationPlan([MixUp()]).check_partners(4, 4)
