@@ -31,7 +31,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "model": ({"registry", "backbones", "weights"}, LIBRARIES_FOR_TENSORS),
     "analysis": ({"registry", "complexity"}, LIBRARIES_FOR_TENSORS),
     "conformance": ({"registry", "backbones", "complexity", "model"}, LIBRARIES_FOR_TENSORS),
-    "data": ({"runs"}, LIBRARIES_FOR_IMAGES),
+    "data": ({"runs"}, LIBRARIES_FOR_IMAGES | {"fsspec"}),
     "callbacks": ({"metrics", "runs", "safe_load"}, {"torch", "lightning", "numpy"}),
     "loggers": ({"metrics", "runs"}, {"torch", "lightning", "wandb", "yaml"}),
     "classifier": (

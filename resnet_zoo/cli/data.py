@@ -23,6 +23,9 @@ class DataCommand(NamedTuple):
 DATA_COMMANDS: dict[str, DataCommand] = {
     "check": DataCommand("resnet_zoo.cli.data_check", "what is wrong with a folder of images"),
     "prepare": DataCommand("resnet_zoo.cli.data_prepare", "published archives into folders of images"),
+    "pack": DataCommand(
+        "resnet_zoo.cli.data_pack", "a folder of images as a few large files, which are read faster"
+    ),
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from resnet_zoo.data import normalization
@@ -10,15 +9,7 @@ from resnet_zoo.data.augment import BatchAugmentation
 from resnet_zoo.data.augmentations import Augmentation
 from resnet_zoo.data.base import ImageDataModule
 from resnet_zoo.data.checks import check_choice, check_count, check_fraction, check_not_negative
-from resnet_zoo.data.index import ImageIndex
-from resnet_zoo.data.layout import (
-    SEE,
-    class_folders,
-    index_split,
-    require_root,
-    require_same_classes,
-    subfolders,
-)
+from resnet_zoo.data.layout import SEE, ImageRoot, Split, open_root
 from resnet_zoo.data.normalization import Channels, Normalization, measure
 from resnet_zoo.data.pipelines import TrainingCrop, evaluation_transform, training_transform
 from resnet_zoo.data.sources import FileImages, ImageSource, ResidentImages
@@ -41,7 +32,8 @@ class ImageFolder(ImageDataModule):
     of the image.
 
     Args:
-        root: folder with 'train' inside, or with the class folders.
+        root: folder with 'train' inside, or with the class folders; or what 'resnet-zoo data pack' made of one, in a
+            folder or at an address such as s3://bucket/flowers.
         global_batch_size: images per optimizer update, over all ranks and accumulated batches.
         pipeline: 'imagenet' or 'cifar'.
         image_size: height and width of the images, in pixels; by default 224 for 'imagenet', 32 for 'cifar'.
@@ -119,7 +111,8 @@ class ImageFolder(ImageDataModule):
         check_count("image_size", image_size)
         check_fraction("val_fraction", val_fraction)
         check_not_negative("color_noise", color_noise)
-        self.root = require_root(NAME, root)
+        opened = open_root(NAME, root)
+        self.root = root
         self.pipeline = pipeline
         self.image_size = size = USUAL_SIZES[pipeline] if image_size is None else image_size
         self.val_fraction = val_fraction
@@ -134,8 +127,9 @@ class ImageFolder(ImageDataModule):
             )
             self._eval_transform = evaluation_transform(size, eval_resize)
         self.augmentation = BatchAugmentation(size // 8 if pipeline == "cifar" else 0, flip, color_noise)
-        self._classes, self._indices = _find_splits(root, val_fraction, split_seed)
-        self.num_samples = {name: len(index) for name, index in self._indices.items()}
+        self._classes, self._splits = _find_splits(opened, val_fraction, split_seed)
+        self._encoding = opened.origin()
+        self.num_samples = {name: len(split.index) for name, split in self._splits.items()}
         self.check_train_size()
 
     @property
@@ -147,9 +141,9 @@ class ImageFolder(ImageDataModule):
         """The files of a split with the crop that belongs to it; with the 'cifar' pipeline all of them
         decoded.
         """
-        files = FileImages(
-            self._indices[name], self._train_transform if name == "train" else self._eval_transform
-        )
+        split = self._splits[name]
+        transform = self._train_transform if name == "train" else self._eval_transform
+        files = FileImages(split.index, transform, split.store)
         if self.pipeline == "cifar":
             return files.load(skip_unreadable=name != "train" or self.bad_image_budget > 0)
         return files
@@ -172,8 +166,9 @@ class ImageFolder(ImageDataModule):
         return self.pipeline == "imagenet"
 
     def origin(self) -> dict[str, Any]:
-        """Hashes of the file lists."""
-        return {"files_sha256": {name: index.fingerprint() for name, index in self._indices.items()}}
+        """Hashes of the file lists; of packed images that are not their files, how they were encoded."""
+        hashes = {name: split.index.fingerprint() for name, split in self._splits.items()}
+        return {"files_sha256": hashes, **self._encoding}
 
 
 def _refuse_crops(augmentation: str | None, jitter_range: tuple[int, int] | None) -> None:
@@ -186,40 +181,40 @@ def _refuse_crops(augmentation: str | None, jitter_range: tuple[int, int] | None
 
 
 def _find_splits(
-    root: str, val_fraction: float | None, split_seed: int
-) -> tuple[tuple[str, ...], dict[str, ImageIndex]]:
-    """Class names, and the files of every split there is."""
-    folders = set(subfolders(root))
+    root: ImageRoot, val_fraction: float | None, split_seed: int
+) -> tuple[tuple[str, ...], dict[str, Split]]:
+    """Class names, and the images of every split there is."""
+    folders = set(root.split_names())
     bare = "train" not in folders
     if bare and folders & set(EVALUATION_SPLITS):
         found = ", ".join(map(repr, sorted(folders & set(EVALUATION_SPLITS))))
-        raise InvalidValue(f"{NAME} root {root!r} has no 'train' folder beside {found}. {SEE}")
+        raise InvalidValue(f"{NAME} root {root.path!r} has no 'train' folder beside {found}. {SEE}")
     if bare and val_fraction is None:
-        class_folders(NAME, root)
+        root.class_names("")
         raise InvalidValue(
-            f"{NAME} root {root!r} has no 'train' folder. If its folders are the classes, say how many of the "
+            f"{NAME} root {root.path!r} has no 'train' folder. If its folders are the classes, say how many of the "
             f"images are to be set aside for validation, e.g. val_fraction=0.1. {SEE}"
         )
     if "val" in folders and val_fraction is not None and not bare:
         raise InvalidValue(
-            f"val_fraction={val_fraction} would set aside training images, but {NAME} root {root!r} has a 'val' "
+            f"val_fraction={val_fraction} would set aside training images, but {NAME} root {root.path!r} has a 'val' "
             "folder. Leave val_fraction out to use it."
         )
-    train = root if bare else str(Path(root) / "train")
-    classes = class_folders(NAME, train)
-    indices = {"train": index_split(NAME, train, classes)}
+    train = "" if bare else "train"
+    classes = root.class_names(train)
+    splits = {"train": root.open_split(train, classes)}
     for name in () if bare else EVALUATION_SPLITS:
         if name in folders:
-            folder = str(Path(root) / name)
-            require_same_classes(NAME, train, classes, folder)
-            indices[name] = index_split(NAME, folder, classes)
+            root.require_same_classes(train, classes, name)
+            splits[name] = root.open_split(name, classes)
     if val_fraction is not None:
-        whole = indices["train"]
-        rest, chosen = stratified_split(whole.labels, round(val_fraction * len(whole)), split_seed)
+        whole = splits["train"]
+        number = len(whole.index)
+        rest, chosen = stratified_split(whole.index.labels, round(val_fraction * number), split_seed)
         if not len(rest) or not len(chosen):
             raise InvalidValue(
-                f"val_fraction={val_fraction} of {len(whole):,} images leaves {len(rest):,} for training and "
+                f"val_fraction={val_fraction} of {number:,} images leaves {len(rest):,} for training and "
                 f"{len(chosen):,} for validation. Both need at least one."
             )
-        indices |= {"train": whole.subset(rest), "val": whole.subset(chosen)}
-    return tuple(classes), indices
+        splits |= {"train": whole.subset(rest), "val": whole.subset(chosen)}
+    return tuple(classes), splits

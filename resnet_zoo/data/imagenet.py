@@ -15,15 +15,7 @@ from resnet_zoo.data.augment import BatchAugmentation
 from resnet_zoo.data.augmentations import Augmentation
 from resnet_zoo.data.base import ImageDataModule
 from resnet_zoo.data.checks import check_not_negative
-from resnet_zoo.data.layout import (
-    SEE,
-    class_folders,
-    index_split,
-    quoted,
-    require_root,
-    require_same_classes,
-    require_splits,
-)
+from resnet_zoo.data.layout import SEE, ImageRoot, open_root, quoted, require_splits
 from resnet_zoo.data.normalization import Channels, Normalization
 from resnet_zoo.data.pipelines import TrainingCrop, evaluation_transform, training_transform
 from resnet_zoo.data.sources import FileImages
@@ -44,7 +36,8 @@ class ImageNet(ImageDataModule):
     the validation split is also what 'fit' reports at the end, the test labels not being public.
 
     Args:
-        root: folder with 'train' and 'val' inside.
+        root: folder with 'train' and 'val' inside; or what 'resnet-zoo data pack' made of one, in a folder or at an
+            address such as s3://bucket/imagenet-256.
         global_batch_size: images per optimizer update, over all ranks and accumulated batches.
         image_size: height and width of the crops, in pixels.
         augmentation: the random crop of training. 'random_resized_crop' takes a random area and aspect ratio
@@ -112,14 +105,14 @@ class ImageNet(ImageDataModule):
         self._train_transform = training_transform(image_size, augmentation, jitter_range)
         self._eval_transform = evaluation_transform(image_size, eval_resize)
         check_not_negative("color_noise", color_noise)
-        self.root = require_root("ImageNet", root)
+        opened = open_root("ImageNet", root)
+        self.root = root
         self.image_size = image_size
         self.augmentation = BatchAugmentation(flip=True, color_noise=color_noise)
-        self.synsets = _find_synsets(root)
-        self._indices = {
-            name: index_split("ImageNet", str(Path(root) / name), self.synsets) for name in ("train", "val")
-        }
-        self.num_samples = {name: len(index) for name, index in self._indices.items()}
+        self.synsets = _find_synsets(opened)
+        self._splits = {name: opened.open_split(name, self.synsets) for name in ("train", "val")}
+        self._encoding = opened.origin()
+        self.num_samples = {name: len(split.index) for name, split in self._splits.items()}
         self.check_train_size()
 
     @property
@@ -137,9 +130,9 @@ class ImageNet(ImageDataModule):
 
     def load_split(self, name: str) -> FileImages:
         """The files of a split, with the crop that belongs to it."""
-        return FileImages(
-            self._indices[name], self._train_transform if name == "train" else self._eval_transform
-        )
+        split = self._splits[name]
+        transform = self._train_transform if name == "train" else self._eval_transform
+        return FileImages(split.index, transform, split.store)
 
     def own_normalization(self) -> Normalization:
         """ImageNet's usual means and standard deviations."""
@@ -150,16 +143,17 @@ class ImageNet(ImageDataModule):
         return self._eval_transform
 
     def origin(self) -> dict[str, Any]:
-        """Hashes of the file lists."""
-        return {"files_sha256": {name: index.fingerprint() for name, index in self._indices.items()}}
+        """Hashes of the file lists; of packed images that are not their files, how they were encoded."""
+        hashes = {name: split.index.fingerprint() for name, split in self._splits.items()}
+        return {"files_sha256": hashes, **self._encoding}
 
 
-def _find_synsets(root: str) -> tuple[str, ...]:
+def _find_synsets(root: ImageRoot) -> tuple[str, ...]:
     """The class folders of both splits, which must be the same thousand synsets."""
     require_splits("ImageNet", root, ("train", "val"))
-    train, val = str(Path(root) / "train"), str(Path(root) / "val")
-    synsets = class_folders("ImageNet", train)
-    class_folders("ImageNet", val)
+    synsets = root.class_names("train")
+    root.class_names("val")
+    train = str(Path(root.path) / "train")
     if len(synsets) != NUM_CLASSES:
         raise InvalidValue(
             f"ImageNet folder {train!r} has {len(synsets):,} class folders, not {NUM_CLASSES:,}. A subset such as "
@@ -170,5 +164,5 @@ def _find_synsets(root: str) -> tuple[str, ...]:
             f"ImageNet folder {train!r} has class folders that are not named like synsets (n01440764): "
             f"{quoted(others)}. If it is another data set, use ImageFolder with the same root. {SEE}"
         )
-    require_same_classes("ImageNet", train, synsets, val)
+    root.require_same_classes("train", synsets, "val")
     return tuple(synsets)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resnet_zoo.data.array_file import DamagedFile, read_arrays
+from resnet_zoo.data.array_file import ArrayFile, DamagedFile, read_arrays
 
 LARGEST_SIZE = 2**32 - 1  # bytes; no image file comes near it
 Entry = tuple[str, str, int, int]
@@ -186,8 +186,8 @@ class ImageIndex:
         return digest.hexdigest()
 
 
-def mapped_index(folder: str, path: Path) -> tuple[ImageIndex, dict[str, Any]]:
-    """The index that a file holds, mapped into memory, and what was written beside it.
+def mapped_index(folder: str, path: Path) -> tuple[ImageIndex, ArrayFile]:
+    """The index that a file holds, mapped into memory, and all that the file holds.
 
     Raises:
         DamagedFile: the file was cut short or altered.
@@ -195,7 +195,7 @@ def mapped_index(folder: str, path: Path) -> tuple[ImageIndex, dict[str, Any]]:
     """
     file = read_arrays(path)
     index = ImageIndex(folder, {name: file.arrays[name] for name in _KINDS}, (path, file.sha256))
-    return index, file.about
+    return index, file
 
 
 def _map_again(folder: str, path: Path, sha256: str) -> ImageIndex:

@@ -39,8 +39,8 @@ def remembered(folder: str, key: Sequence[str]) -> ImageIndex | None:
     """
     path = _file_for(folder, key)
     try:
-        index, about = mapped_index(folder, path)
-        if all(changed_at(below(folder, place)) == changed for place, changed in about["directories"]):
+        index, file = mapped_index(folder, path)
+        if all(changed_at(below(folder, place)) == changed for place, changed in file.about["directories"]):
             return index if _has_these_sizes(index) else None
     except (OSError, DamagedFile, KeyError):
         pass

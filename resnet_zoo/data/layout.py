@@ -1,17 +1,24 @@
-"""What a folder of images must look like, and what is said when it does not."""
+"""What the root of a data set must look like, as a folder or packed, and what is said when it does not."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
 
 from resnet_zoo.data.decode import is_image_name
 from resnet_zoo.data.index import ImageIndex
+from resnet_zoo.data.packed.root import PackedRoot, is_packed
 from resnet_zoo.data.scan import index_classes
+from resnet_zoo.data.stores import Files, ImageStore
 from resnet_zoo.errors import InvalidValue, MissingData
 
+EVERY_SPLIT = ("train", "val", "test")
 SEE = "See docs/data.md."
 
 
@@ -41,16 +48,126 @@ def require_root(data_set: str, root: str) -> str:
     raise MissingData(f"{data_set} root {root!r} {reason} (looked for {str(folder.resolve())!r}). {SEE}")
 
 
-def require_splits(data_set: str, root: str, expected: Sequence[str]) -> None:
+@dataclass(frozen=True)
+class Split:
+    """Names and labels of the images of a split, and where their bytes are."""
+
+    index: ImageIndex
+    store: ImageStore
+
+    def subset(self, positions: NDArray[Any]) -> Split:
+        """Some of the images, in the order given."""
+        index = self.index.subset(positions)
+        return Split(index, self.store.subset(index, positions))
+
+
+class ImageRoot(Protocol):
+    """The root of a data set: what it holds, whatever its form."""
+
+    path: str
+
+    def split_names(self) -> list[str]:
+        """Names of the splits, or of whatever lies where they should; "" stands for images without splits."""
+
+    def class_names(self, split: str) -> list[str]:
+        """Classes of a split, sorted; refuses one without any."""
+
+    def require_same_classes(self, train: str, classes: Sequence[str], other: str) -> None:
+        """Refuse a split whose classes are not those of the training split."""
+
+    def open_split(self, split: str, classes: Sequence[str]) -> Split:
+        """The images of a split; refuses classes without images."""
+
+    def origin(self) -> dict[str, Any]:
+        """What distinguishes the images from files as they were: plain types."""
+
+
+def open_root(data_set: str, root: str) -> ImageRoot:
+    """The root of a data set: a folder of images, a packed data set, or the address of one.
+
+    Raises:
+        MissingData, InvalidValue: it is none of them.
+    """
+    return PackedImages(root) if is_packed(root) else FolderRoot(data_set, root)
+
+
+class PackedImages:
+    """A packed data set as the root of another one."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._packed = PackedRoot(path)
+
+    def split_names(self) -> list[str]:
+        """Names of the splits; of images that were packed without, of their classes, as a folder would show them."""
+        return self._packed.split_names() or list(self._packed.manifest.class_names)
+
+    def class_names(self, split: str) -> list[str]:
+        """The same classes for every split."""
+        return list(self._packed.manifest.class_names)
+
+    def require_same_classes(self, train: str, classes: Sequence[str], other: str) -> None:
+        """They were compared when they were packed."""
+
+    def open_split(self, split: str, classes: Sequence[str]) -> Split:
+        """The images of a split."""
+        return Split(*self._packed.open_split(split))
+
+    def origin(self) -> dict[str, Any]:
+        """How the images were encoded, if that changed any."""
+        return self._packed.origin()
+
+
+class FolderRoot:
+    """A folder with a folder per split, or per class.
+
+    Args:
+        data_set: that it is for, named in messages.
+        path: of the folder.
+
+    Raises:
+        MissingData: there is no such folder.
+    """
+
+    def __init__(self, data_set: str, path: str) -> None:
+        self.data_set = data_set
+        self.path = require_root(data_set, path)
+
+    def _folder(self, split: str) -> str:
+        return str(Path(self.path) / split) if split else self.path
+
+    def split_names(self) -> list[str]:
+        """Names of the folders inside, sorted."""
+        return subfolders(self.path)
+
+    def class_names(self, split: str) -> list[str]:
+        """Names of the class folders of a split."""
+        return class_folders(self.data_set, self._folder(split))
+
+    def require_same_classes(self, train: str, classes: Sequence[str], other: str) -> None:
+        """Refuse a split whose class folders are not those of the training split."""
+        require_same_classes(self.data_set, self._folder(train), classes, self._folder(other))
+
+    def open_split(self, split: str, classes: Sequence[str]) -> Split:
+        """The files of a split."""
+        index = index_split(self.data_set, self._folder(split), classes)
+        return Split(index, Files(index))
+
+    def origin(self) -> dict[str, Any]:
+        """Nothing: they are the files."""
+        return {}
+
+
+def require_splits(data_set: str, root: ImageRoot, expected: Sequence[str]) -> None:
     """Refuse a root without the folders of its splits, saying which are there."""
-    found = subfolders(root)
+    found = root.split_names()
     for name in expected:
         if name not in found:
             there = [name for name in expected if name in found] + [
                 name for name in found if name not in expected
             ]
             raise MissingData(
-                f"{data_set} root {root!r} has no {name!r} folder. Expected {' and '.join(map(repr, expected))}, "
+                f"{data_set} root {root.path!r} has no {name!r} folder. Expected {' and '.join(map(repr, expected))}, "
                 f"found: {quoted(there, 10)}. {SEE}"
             )
 

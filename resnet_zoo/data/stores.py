@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ class ImageStore(Protocol):
         Raises:
             UnreadableImage: naming the image.
         """
+
+    def subset(self, index: ImageIndex, positions: NDArray[Any]) -> ImageStore:
+        """The store of some of the images, of which this is the index."""
 
 
 class Files:
@@ -49,3 +52,7 @@ class Files:
         except OSError as error:
             raise UnreadableImage(path, error.strerror or str(error)) from error
         return content[:filled]
+
+    def subset(self, index: ImageIndex, positions: NDArray[Any]) -> Files:
+        """The files of another index."""
+        return Files(index)

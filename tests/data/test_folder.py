@@ -78,9 +78,12 @@ def test_validation_images_set_aside(make_folder: MakeFolder, bare: bool) -> Non
     names = [set(data.paths_of(range(data.num_samples[split]), split)) for split in ("train", "val")]
     assert not names[0] & names[1]
     assert len(names[0] | names[1]) == 30
-    assert folder(root, val_fraction=0.2)._indices["val"].fingerprint() == data._indices["val"].fingerprint()
+    assert (
+        folder(root, val_fraction=0.2)._splits["val"].index.fingerprint()
+        == data._splits["val"].index.fingerprint()
+    )
     other = folder(root, val_fraction=0.2, split_seed=1)
-    assert other._indices["val"].fingerprint() != data._indices["val"].fingerprint()
+    assert other._splits["val"].index.fingerprint() != data._splits["val"].index.fingerprint()
 
 
 def test_prediction_names_every_file(make_folder: MakeFolder) -> None:
