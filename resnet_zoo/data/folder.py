@@ -111,8 +111,7 @@ class ImageFolder(ImageDataModule):
         check_count("image_size", image_size)
         check_fraction("val_fraction", val_fraction)
         check_not_negative("color_noise", color_noise)
-        opened = open_root(NAME, root)
-        self.root = root
+        self.root, self._opened = root, open_root(NAME, root)
         self.pipeline = pipeline
         self.image_size = size = USUAL_SIZES[pipeline] if image_size is None else image_size
         self.val_fraction = val_fraction
@@ -127,8 +126,7 @@ class ImageFolder(ImageDataModule):
             )
             self._eval_transform = evaluation_transform(size, eval_resize)
         self.augmentation = BatchAugmentation(size // 8 if pipeline == "cifar" else 0, flip, color_noise)
-        self._classes, self._splits = _find_splits(opened, val_fraction, split_seed)
-        self._encoding = opened.origin()
+        self._classes, self._splits = _find_splits(self._opened, val_fraction, split_seed)
         self.num_samples = {name: len(split.index) for name, split in self._splits.items()}
         self.check_train_size()
 
@@ -168,7 +166,7 @@ class ImageFolder(ImageDataModule):
     def origin(self) -> dict[str, Any]:
         """Hashes of the file lists; of packed images that are not their files, how they were encoded."""
         hashes = {name: split.index.fingerprint() for name, split in self._splits.items()}
-        return {"files_sha256": hashes, **self._encoding}
+        return {"files_sha256": hashes, **self._opened.origin()}
 
 
 def _refuse_crops(augmentation: str | None, jitter_range: tuple[int, int] | None) -> None:

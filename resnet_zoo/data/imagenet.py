@@ -105,13 +105,11 @@ class ImageNet(ImageDataModule):
         self._train_transform = training_transform(image_size, augmentation, jitter_range)
         self._eval_transform = evaluation_transform(image_size, eval_resize)
         check_not_negative("color_noise", color_noise)
-        opened = open_root("ImageNet", root)
-        self.root = root
+        self.root, self._opened = root, open_root("ImageNet", root)
         self.image_size = image_size
         self.augmentation = BatchAugmentation(flip=True, color_noise=color_noise)
-        self.synsets = _find_synsets(opened)
-        self._splits = {name: opened.open_split(name, self.synsets) for name in ("train", "val")}
-        self._encoding = opened.origin()
+        self.synsets = _find_synsets(self._opened)
+        self._splits = {name: self._opened.open_split(name, self.synsets) for name in ("train", "val")}
         self.num_samples = {name: len(split.index) for name, split in self._splits.items()}
         self.check_train_size()
 
@@ -145,7 +143,7 @@ class ImageNet(ImageDataModule):
     def origin(self) -> dict[str, Any]:
         """Hashes of the file lists; of packed images that are not their files, how they were encoded."""
         hashes = {name: split.index.fingerprint() for name, split in self._splits.items()}
-        return {"files_sha256": hashes, **self._encoding}
+        return {"files_sha256": hashes, **self._opened.origin()}
 
 
 def _find_synsets(root: ImageRoot) -> tuple[str, ...]:
