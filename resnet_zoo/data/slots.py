@@ -125,7 +125,9 @@ class Slots:
     def take(self) -> Slot | None:
         """A free slot, or None."""
         try:
-            return self._slots[self._free.pop()]  # the last one used: no more memory is touched than has to be
+            return self._slots[
+                self._free.pop()
+            ]  # the last one used: no more memory is touched than has to be
         except IndexError:
             return None
 

@@ -114,9 +114,10 @@ def test_a_crashed_run_goes_on_exactly(crash_before: int, num_workers: int, tmp_
     trainer_of(tmp_path, max_epochs=3).fit(whole, data_of())
     crashed = Recorder(crash_before=crash_before)
     checkpoints = SaveAlways(tmp_path / "last.ckpt")
+    before = set(multiprocessing.active_children())  # another test may have left some
     with pytest.raises(Stop):
         trainer_of(tmp_path, max_epochs=3, callbacks=[checkpoints]).fit(crashed, data_of(num_workers))
-    assert not multiprocessing.active_children()
+    assert set(multiprocessing.active_children()) <= before
     resumed = Recorder()
     trainer_of(tmp_path, max_epochs=3).fit(
         resumed, data_of(num_workers), ckpt_path=str(tmp_path / "last.ckpt"), weights_only=True
