@@ -43,6 +43,11 @@ from resnet_zoo.errors import InvalidValue, UserMistake
 from resnet_zoo.registry import registry
 from resnet_zoo.runs import redact
 
+BATCH_LIMITS = (
+    "limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches", "overfit_batches",
+)  # fmt: skip
+"""Keys of the trainer that are a number of batches or a share of them."""
+
 
 class ParseRefused(SystemExit):
     """Carries our explanation past jsonargparse's own error handling, which catches every ordinary exception."""
@@ -126,8 +131,14 @@ class TrainingCLI(LightningCLI):
         parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse our words, whatever ``sys.argv`` holds."""
+        """Parse our words, whatever ``sys.argv`` holds.
+
+        jsonargparse makes 1.0 of a 1 where both kinds of numbers are allowed, and Lightning takes 1.0 for everything.
+        """
         self.config = parser.parse_args(args)
+        for key in BATCH_LIMITS:
+            if (count := self.arguments.whole_number(f"trainer.{key}")) is not None:
+                self.config.trainer[key] = count
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: a checkpoint's hyper-parameters never override the config or the command line."""

@@ -100,3 +100,12 @@ def test_the_command_line_wins_over_the_config() -> None:
     assert cli.config.trainer.max_steps == 5
     assert cli.config.model.optimizer.init_args.lr == 0.5
     assert cli.config.model.optimizer.init_args.momentum == 0.9
+
+
+def test_one_batch_is_not_the_whole_share_of_one(tmp_path: Path) -> None:
+    (tmp_path / "few.yaml").write_text("trainer: {limit_val_batches: 1, limit_test_batches: 1.0}\n")
+    words = ["--trainer.limit_train_batches", "1", "--trainer.overfit_batches=0.5"]
+    trainer = _parse("--config", "quickstart", "--config", str(tmp_path / "few.yaml"), *words).config.trainer
+    limits = [trainer.limit_train_batches, trainer.limit_val_batches, trainer.limit_test_batches]
+    assert [(type(limit), limit) for limit in limits] == [(int, 1), (int, 1), (float, 1.0)]
+    assert trainer.overfit_batches == 0.5
