@@ -107,6 +107,7 @@ class WorkerPool:
             slot = self._requests.given.popleft()
             if isinstance(fetched, UserMistake):
                 self._free(slot)
+                self.close()  # it ends the run, which the processes must not outlive
                 raise fetched
             yield self._received(fetched, slot)
             del fetched  # nothing here holds on to a batch that the training has done with

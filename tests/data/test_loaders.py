@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
@@ -227,10 +228,11 @@ def test_a_broken_file_is_named_and_nothing_takes_its_place(
     broken = root / "train" / "dog" / "002.jpg"
     broken.write_bytes(broken.read_bytes()[:100])
     loader = file_loader(root, num_workers)
+    before = set(multiprocessing.active_children())
     with pytest.raises(UnreadableImage) as caught:
         list(loader)
     assert caught.value.path == str(broken)
-    loader.close()
+    assert set(multiprocessing.active_children()) <= before  # the error has ended the workers
 
 
 class Sleepy:
