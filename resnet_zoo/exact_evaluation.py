@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from lightning.pytorch import LightningModule
 from torch import Tensor
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from resnet_zoo.data.batch import ImageBatch
 from resnet_zoo.errors import InvalidValue
+from resnet_zoo.lean_module import LeanModule
 from resnet_zoo.ledger import SampleLedger
 from resnet_zoo.metrics import TOP_K, Scores, TopKCounts, WeightsName, named_scores
 from resnet_zoo.weights import state_of
@@ -56,7 +56,7 @@ class Tally:
         return scores
 
 
-class ExactEvaluation(LightningModule):
+class ExactEvaluation(LeanModule):
     """The evaluating half of a classifier: ``validate``, ``test``, ``predict`` and validation within ``fit``.
 
     Every rank counts what it sees; the counts are summed once, at the end. A ledger of indices shows that each image

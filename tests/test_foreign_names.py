@@ -21,6 +21,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loops.fit_loop import _FitLoop
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
 from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.trainer import call
 from lightning.pytorch.trainer.connectors.signal_connector import _SignalConnector
 from lightning.pytorch.utilities import combined_loader, rank_zero_only
 from torch import nn
@@ -115,6 +116,17 @@ ROWS = (
     Row(
         "_upsample_bilinear2d_aa", ("data/crops.py",), _resampling_is_that_of_interpolate,
         "resizing of every crop",
+    ),
+    Row(
+        "_current_fx_name", ("lean_module.py",),
+        lambda: _calls(LightningModule.__init__, "self._current_fx_name: Optional[str] = None"),
+        "a few microseconds a step",
+    ),
+    Row(
+        "not callable", ("callbacks/idle_hooks.py",),
+        lambda: _calls(call._call_callback_hooks, "if callable(fn):")
+        and _calls(call._call_lightning_module_hook, "if not callable(fn):"),
+        "empty hooks that are left out would be called",
     ),
     Row(
         "_non_persistent_buffers_set", ("callbacks/state_trace.py",),

@@ -64,6 +64,7 @@ PART_OF = {
     "ledger": "metrics",
     "precision": "optim",
     "exact_evaluation": "classifier",
+    "lean_module": "classifier",
     "progressive_resizing": "classifier",
     "train_error_watch": "classifier",
     "losses": "classifier",

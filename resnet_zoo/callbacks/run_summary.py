@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -16,13 +17,19 @@ class RunSummary(Callback):
         resnet20_cifar: 269,722 parameters, 10 classes; cpu, 32-true
         global batch 128 = 64 images x 2 ranks x 1 accumulated; 391 updates an epoch, 164 epochs
         learning rate 0.1 as configured, for global batch 128
+
+    Args:
+        notes: more lines, of what was chosen for this machine; those are shown that are there when it starts.
     """
+
+    def __init__(self, notes: Sequence[str] = ()) -> None:
+        self.notes = notes
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the lines, and what the loggers have to say about themselves."""
         if not trainer.is_global_zero:
             return
-        lines = [_model_line(trainer, pl_module), _batch_line(trainer)]
+        lines = [_model_line(trainer, pl_module), _batch_line(trainer), *self.notes]
         lines += [getattr(logger, "notice", "") for logger in trainer.loggers]
         for line in filter(None, lines):
             print(line, file=sys.stderr, flush=True)

@@ -6,7 +6,11 @@ import importlib
 
 from resnet_zoo.errors import InvalidValue, unknown_name
 
-BENCHMARKS = {"data": "resnet_zoo.cli.benchmark_data"}
+BENCHMARKS = {
+    "data": "resnet_zoo.cli.benchmark_data",
+    "step": "resnet_zoo.cli.benchmark_step",
+    "model": "resnet_zoo.cli.benchmark_model",
+}
 """What is measured, and the module that does it, which has ``main(argv: list[str]) -> int``."""
 
 

@@ -17,6 +17,7 @@ from resnet_zoo.cli.building import build
 from resnet_zoo.cli.consistency import check_training
 from resnet_zoo.cli.launch import Launch
 from resnet_zoo.cli.names import NAMED_KEYS
+from resnet_zoo.cli.precision_choice import choose_precision, device_of
 from resnet_zoo.cli.run_setup import configured_rate
 from resnet_zoo.cli.stand_in import with_stand_in
 from resnet_zoo.cli.step_time import measure_step
@@ -199,7 +200,8 @@ def _time_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
     per_rank = data.global_batch_size // (ranks * accumulate)
     end = length_of_training(cli, data.num_updates_per_epoch())
     sizes = [_train_size(model, data, epoch) for epoch in range(math.ceil(end.total_epochs))]
-    measured = measure_step(model, sizes[0], per_rank, cli.config.trainer.precision)
+    chosen = choose_precision(device_of("auto")).precision if cli.config.precision else None
+    measured = measure_step(model, sizes[0], per_rank, chosen or cli.config.trainer.precision)
     total = round(end.total_epochs * data.num_samples["train"])
     growth = statistics.mean((size / sizes[0]) ** 2 for size in sizes)  # the work grows with the area
     hours = total * growth / measured.images_per_second / 3600

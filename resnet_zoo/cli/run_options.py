@@ -35,6 +35,13 @@ def add_run_options(parser: LightningArgumentParser, command: str) -> None:
         help="auto: continue the newest checkpoint of run_dir, or start afresh if there is none.",
     )
     parser.add_argument(
+        "--precision",
+        type=Literal["auto"] | None,
+        default=None,
+        help="auto: bfloat16 autocast where the device computes in it, else float32, in place of trainer.precision; "
+        "the run says what was chosen and its config records it.",
+    )
+    parser.add_argument(
         "--rank_timeout",
         type=PositiveFloat,
         default=RANK_TIMEOUT,

@@ -9,6 +9,7 @@ from pathlib import Path
 from lightning.pytorch import Callback
 
 from resnet_zoo.callbacks import quieten_lightning
+from resnet_zoo.cli.allocator import keep_memory
 from resnet_zoo.cli.arguments import Arguments, parse_arguments
 from resnet_zoo.cli.config_files import parse_scalar
 from resnet_zoo.cli.evaluation import SPLITS, evaluate_all_weights
@@ -120,6 +121,8 @@ def fit(cli: TrainingCLI, words: list[str]) -> int:
     num_parameters = sum(parameter.numel() for parameter in cli.model.parameters())
     on_rank_zero(cli.launch, lambda: check_room(directory.path, num_parameters))
     start_run(cli, directory)
+    if cli.trainer.strategy.root_device.type == "cpu":
+        cli.notes.append(keep_memory())
     code = 1
     try:
         code = run_to_its_end(cli, directory, words, lambda: _train_and_score(cli, directory, checkpoint))

@@ -18,6 +18,7 @@ from resnet_zoo.callbacks import (
     Checkpoints,
     ExponentialMovingAverage,
     MetricsWriter,
+    NoProfiler,
     Preemption,
     RunSummary,
     SkipNonFinite,
@@ -25,6 +26,7 @@ from resnet_zoo.callbacks import (
     StopSignals,
     TrainingClock,
     default_progress_bar,
+    leave_out_idle_hooks,
 )
 from resnet_zoo.callbacks.checkpoint_io import AtomicCheckpointIO
 from resnet_zoo.callbacks.sync_batch_norm import SyncBatchNormEverywhere
@@ -36,6 +38,7 @@ from resnet_zoo.cli.descriptions import DESCRIPTIONS, OWNED_TRAINER_KEYS
 from resnet_zoo.cli.launch import LAUNCHER_KEYS, Launch, trainer_defaults
 from resnet_zoo.cli.names import short_names
 from resnet_zoo.cli.parse_errors import explain
+from resnet_zoo.cli.precision_choice import settle_precision
 from resnet_zoo.cli.preflight import follow_launcher
 from resnet_zoo.cli.run_options import add_run_options
 from resnet_zoo.data import ImageDataModule
@@ -98,6 +101,7 @@ class TrainingCLI(LightningCLI):
         self._construct = construct
         self._more_callbacks = more_callbacks
         self.closing = ExitStack()
+        self.notes: list[str] = []
         super().__init__(
             ImageClassifier,
             ImageDataModule,
@@ -150,6 +154,9 @@ class TrainingCLI(LightningCLI):
                 raise InvalidValue(f"{self.where(f'trainer.{key}')}: 'trainer.{key}' cannot be set. {advice}")
         if self.launch.external:
             follow_launcher(self.launch, self.config.trainer)
+        if self._construct:
+            given = self._was_set("trainer.precision")
+            self.notes += settle_precision(self.config, given, self.where("trainer.precision"))
 
     def _was_set(self, key: str) -> bool:
         """Whether a config or the command line sets a key of the trainer."""
@@ -198,7 +205,7 @@ class TrainingCLI(LightningCLI):
         settings = self.config_init.trainer.as_dict()
         shown = settings["enable_progress_bar"] is not False
         ours: list[Callback] = [
-            RunSummary(),
+            RunSummary(self.notes),
             StepSeeds(self._seed()),
             self.clock,
             *filter(None, (self.skips, self.ema)),
@@ -215,7 +222,9 @@ class TrainingCLI(LightningCLI):
             settings["plugins"].append(
                 SyncBatchNormEverywhere(on_cpu=lambda: self.trainer.strategy.root_device.type == "cpu")
             )
+        settings["profiler"] = settings["profiler"] or NoProfiler()
         trainer = Trainer(**settings)
+        leave_out_idle_hooks(self.model, trainer.callbacks)  # type: ignore[attr-defined]
         if isinstance(trainer.strategy, DDPStrategy):  # for the ranks that Lightning starts
             trainer.strategy._timeout = timedelta(seconds=self.config.rank_timeout)
         return trainer

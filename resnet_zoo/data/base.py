@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lightning.pytorch import LightningDataModule
-
 from resnet_zoo.data.augment import BatchAugmentation
 from resnet_zoo.data.augmentations import Augmentation, AugmentationPlan
 from resnet_zoo.data.augmented import AugmentedImages
@@ -19,11 +17,12 @@ from resnet_zoo.data.normalization import Channels, Normalization
 from resnet_zoo.data.order import EvaluationOrder, Order, TrainingOrder, check_global_batch_size
 from resnet_zoo.data.sources import ImageSource, ResidentImages
 from resnet_zoo.data.surroundings import Surroundings
+from resnet_zoo.data.transfer import ImageTransfer
 from resnet_zoo.data.views import CENTER, View
 from resnet_zoo.errors import InvalidValue
 
 
-class ImageDataModule(LightningDataModule, DataDescription):
+class ImageDataModule(ImageTransfer, DataDescription):
     """A data set in the form that training, evaluation and prediction take it.
 
     A subclass checks its arguments and its folder when it is constructed, says what it has and loads a split

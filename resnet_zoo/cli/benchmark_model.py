@@ -1,0 +1,121 @@
+"""``resnet-zoo benchmark model``: forward, and forward with backward, of any backbone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from resnet_zoo.cli.benchmark_step import add_job_options, append_record, in_milliseconds, job_of
+from resnet_zoo.cli.parser import CommandParser, positive_int
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resnet_zoo.cli.timing.job import Job
+
+
+def main(argv: list[str]) -> int:
+    """Measure and print a table, or with ``--json`` the record."""
+    parser = CommandParser(
+        "benchmark model",
+        "Seconds of a forward pass in evaluation, and of a forward and backward pass in training, of a backbone with\n"
+        "its head on random images, channels-last. The backbone's arguments may follow: --shortcut C.",
+        "resnet-zoo benchmark model resnet50 --batch-size 16",
+    )
+    parser.add_argument("name", help="a name from 'resnet-zoo list', or an import path")
+    add_job_options(parser)
+    parser.add_argument("--steps", type=positive_int, default=3, help="passes of a round")
+    parser.add_argument("--rounds", type=positive_int, default=7, help="after one that is not counted")
+    options, rest = parser.parse_known_args(argv)
+    record = measure_model(options, rest)
+    if options.save is not None:
+        append_record(options.save, record)
+    print(json.dumps(record, indent=2) if options.json else as_text(record))
+    return 0
+
+
+def measure_model(options: argparse.Namespace, words: list[str]) -> dict[str, Any]:
+    """Forward and forward with backward, in turns; the result in plain types."""
+    job, reason = job_of(options, options.name, words)
+
+    from resnet_zoo.cli.allocator import keep_memory
+    from resnet_zoo.cli.timing.job import machine
+    from resnet_zoo.cli.timing.peaks import measured_peak, published_peak
+    from resnet_zoo.cli.timing.rounds import Spread, seconds_of
+
+    notes = [reason, *([keep_memory()] if job.device == "cpu" else [])]
+    passes = _passes(job)
+    seconds: dict[str, list[float]] = {name: [] for name in passes}
+    for number in range(options.rounds + 1):
+        for name, work in passes.items():
+            taken = seconds_of(lambda work=work: [work() for _ in range(options.steps)], job.torch_device)  # type: ignore[misc]
+            if number:
+                seconds[name].append(taken / options.steps)
+    around = machine(job.torch_device)
+    measured = measured_peak(job.torch_device, job.dtype)
+    operations = {"forward": job.operations / 3, "forward and backward": job.operations}
+    spreads = {name: Spread.of(values) for name, values in seconds.items()}
+    return {
+        "backbone": job.backbone,
+        "arguments": job.arguments,
+        "image_size": job.image_size,
+        "batch_size": job.batch_size,
+        "precision": job.precision,
+        "notes": notes,
+        "steps": options.steps,
+        "rounds": options.rounds,
+        "machine": around,
+        "peak": {"measured": measured, "published": published_peak(around["device"], job.dtype)},
+        "results": [
+            {
+                "name": name,
+                "seconds": spread._asdict(),
+                "images_per_second": job.batch_size / spread.median,
+                "share_of_measured_peak": operations[name] / spread.median / measured,
+            }
+            for name, spread in spreads.items()
+        ],
+    }
+
+
+def _passes(job: Job) -> dict[str, Callable[[], None]]:
+    """The work of one pass of each kind, each with a net of its own."""
+    import torch
+
+    size, device = job.image_size, job.torch_device
+    images = torch.randn(job.batch_size, 3, size, size, device=device).to(memory_format=torch.channels_last)
+    evaluated, trained = (job.model().to(memory_format=torch.channels_last) for _ in range(2))
+    evaluated.eval()
+
+    def forward() -> None:
+        with torch.inference_mode(), job.autocast():
+            evaluated(images)
+
+    def forward_and_backward() -> None:
+        with job.autocast():
+            logits = trained(images)
+        logits.float().square().mean().backward()
+        trained.zero_grad()
+
+    return {"forward": forward, "forward and backward": forward_and_backward}
+
+
+def as_text(record: dict[str, Any]) -> str:
+    """The measurement as a table."""
+    around, peak = record["machine"], record["peak"]
+    lines = [
+        f"{record['backbone']}, {record['image_size']}x{record['image_size']} pixels, batch {record['batch_size']}, "
+        f"{record['precision']}; {record['rounds']} rounds of {record['steps']}, in turns",
+        f"{around['device']}, {around['threads']} threads, load {around['load']}; torch {around['torch']}, "
+        f"{around['date']}; matrices: {peak['measured'] / 1e12:,.3g} TFLOP/s measured",
+        *record["notes"],
+        "",
+        f"{'':<22}{'ms (least to most)':>34}{'images/s':>12}{'of peak':>9}",
+    ]
+    lines += [
+        f"{each['name']:<22}{in_milliseconds(each['seconds']):>34}{each['images_per_second']:>12,.0f}"
+        f"{each['share_of_measured_peak']:>9.1%}"
+        for each in record["results"]
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,134 @@
+"""Our own training, the real ``fit``, with others taking turns between its updates."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import yaml
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from resnet_zoo.cli.timing.job import Job
+from resnet_zoo.cli.timing.rounds import seconds_of, wait_for
+
+OURS = "resnet-zoo fit"
+
+
+class Contender(Protocol):
+    """Somebody who trains on request."""
+
+    def run(self, steps: int) -> None:
+        """Train for so many steps."""
+
+
+class TakingTurns(Callback):
+    """Stops the clock of a training every ``steps`` updates and lets every other contender make as many.
+
+    All are thereby measured in the same minutes of the same machine, however busy it is. A first round of each, in
+    which memory and algorithms are found, is not counted.
+
+    Args:
+        others: by name.
+        steps: updates of one turn.
+        device: on which all train.
+
+    Attributes:
+        seconds: of an update, one per round, by contender.
+        memory: most bytes on the GPU during a contender's turns, which everybody's weights are part of.
+    """
+
+    def __init__(self, others: Mapping[str, Contender], steps: int, device: torch.device) -> None:
+        self.others, self.steps, self.device = others, steps, device
+        self.seconds: dict[str, list[float]] = {name: [] for name in (OURS, *others)}
+        self.memory: dict[str, int] = {}
+        self._since: float | None = None
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """If our turn is over: note how long it took, and let the others take theirs."""
+        if trainer.global_step % self.steps:
+            return
+        wait_for(self.device)
+        warm = self._since is not None
+        if self._since is not None:
+            self.seconds[OURS].append((time.perf_counter() - self._since) / self.steps)
+        self._note_memory(OURS)
+        for name, other in self.others.items():
+            seconds = seconds_of(lambda other=other: other.run(self.steps), self.device)  # type: ignore[misc]
+            if warm:
+                self.seconds[name].append(seconds / self.steps)
+            self._note_memory(name)
+        self._since = time.perf_counter()
+
+    def _note_memory(self, name: str) -> None:
+        if self.device.type == "cuda":
+            self.memory[name] = max(self.memory.get(name, 0), torch.cuda.max_memory_allocated(self.device))
+            torch.cuda.reset_peak_memory_stats(self.device)
+
+
+class _Terminal(io.StringIO):
+    """Takes what a training shows, as a terminal would: with the bar that users see."""
+
+    def isatty(self) -> bool:
+        """Yes."""
+        return True
+
+
+def fit_words(job: Job, run_dir: Path) -> list[str]:
+    """The command line of a training of the job's updates, with everything else as a user has it."""
+    options: dict[str, Any] = {f"model.backbone.{name}": value for name, value in job.arguments.items()}
+    options |= {f"data.{name}": value for name, value in job.data_arguments.items()}
+    options |= {
+        "trainer.max_epochs": 1,
+        "trainer.accelerator": job.device,
+        "trainer.devices": 1,
+        "trainer.precision": job.precision,
+    }
+    words = ["fit", "--model.backbone", job.backbone, "--data", "Synthetic", "--run_dir", str(run_dir)]
+    for name, value in options.items():
+        words += [f"--{name}", value if isinstance(value, str) else yaml.safe_dump(value).split("\n")[0]]
+    return words
+
+
+def train_in_turns(turns: TakingTurns, job: Job) -> None:
+    """Run our training of the job's updates, and between them the others.
+
+    Raises:
+        SystemExit: the training ended with another exit code than 0; what it said goes to standard error.
+    """
+    from resnet_zoo.cli.training import main
+
+    shown = _Terminal()
+    with (
+        tempfile.TemporaryDirectory(prefix="resnet-zoo-benchmark-") as folder,
+        _wandb_offline(),
+        contextlib.redirect_stdout(shown),
+        contextlib.redirect_stderr(shown),
+    ):
+        code = main(fit_words(job, Path(folder) / "run"), [turns])
+    if code:
+        print(shown.getvalue(), file=sys.stderr)
+        raise SystemExit(code)
+
+
+@contextlib.contextmanager
+def _wandb_offline() -> Iterator[None]:
+    """A measurement is nobody's experiment: W&B writes its files and sends nothing."""
+    before = os.environ.get("WANDB_MODE")
+    os.environ["WANDB_MODE"] = "offline"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["WANDB_MODE"]
+        else:
+            os.environ["WANDB_MODE"] = before

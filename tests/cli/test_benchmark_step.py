@@ -1,0 +1,134 @@
+"""``resnet-zoo benchmark step`` and ``model``: what is measured, and that contenders do the same work."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+
+from resnet_zoo.cli.main import main
+from resnet_zoo.cli.timing.fitted import OURS, TakingTurns, train_in_turns
+from resnet_zoo.cli.timing.job import Job
+from resnet_zoo.cli.timing.loops import BareLoop
+from resnet_zoo.cli.timing.peaks import measured_peak, published_peak
+from resnet_zoo.cli.timing.rounds import Spread
+
+TINY = ["--depth", "1", "--width", "8", "--image_size", "8", "--batch-size", "4", "--accelerator", "cpu"]
+JOB = Job("plain_mlp", 8, 10, 4, "32-true", "cpu", {"depth": 1, "width": 8, "image_size": 8}, updates=6)
+
+
+class SameStart(TakingTurns):
+    """Gives the bare loop our weights before the first step and compares them after the last."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.others["bare"].net.load_state_dict(pl_module.state_dict())  # type: ignore[attr-defined]
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.ours = {name: value.clone() for name, value in pl_module.state_dict().items()}
+
+
+def test_the_bare_loop_does_the_same_training() -> None:
+    bare = BareLoop(JOB)
+    start = {name: value.clone() for name, value in bare.net.state_dict().items()}
+    turns = SameStart({"bare": bare}, 3, torch.device("cpu"))
+    train_in_turns(turns, JOB)
+    for name, value in bare.net.state_dict().items():
+        assert not torch.equal(value, start[name])
+        torch.testing.assert_close(value, turns.ours[name])
+
+
+def test_every_turn_is_measured_but_the_first_and_others_are_not_in_ours() -> None:
+    class Slow:
+        def __init__(self) -> None:
+            self.turns: list[int] = []
+
+        def run(self, steps: int) -> None:
+            self.turns.append(steps)
+            time.sleep(0.2)
+
+    slow = Slow()
+    turns = TakingTurns({"slow": slow}, 2, torch.device("cpu"))
+    train_in_turns(turns, JOB)
+    assert slow.turns == [2, 2, 2]
+    assert len(turns.seconds[OURS]) == len(turns.seconds["slow"]) == 2
+    assert min(turns.seconds["slow"]) >= 0.1 > max(turns.seconds[OURS])
+
+
+def test_a_record_of_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    saved = tmp_path / "speed.json"
+    words = ["benchmark", "step", "--backbone", "plain_mlp", *TINY, "--steps", "2", "--rounds", "2"]
+    assert main([*words, "--json", "--save", str(saved)]) == 0
+    record: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert json.loads(saved.read_text()) == [record]
+    ours, bare = record["results"]
+    assert (ours["name"], bare["name"]) == (OURS, "bare")
+    for each in (ours, bare):
+        assert each["images_per_second"] == pytest.approx(4 / each["seconds"]["median"])
+        assert 0 < each["seconds"]["least"] <= each["seconds"]["median"] <= each["seconds"]["most"]
+    tax = record["tax"]
+    assert tax["seconds"]["median"] == pytest.approx(
+        ours["seconds"]["median"] - bare["seconds"]["median"], abs=1e-9
+    )  # of two rounds the median is the mean
+    assert tax["share"] == pytest.approx(tax["seconds"]["median"] / bare["seconds"]["median"])
+
+
+def test_a_table_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "model", "plain_mlp", *TINY, "--steps", "1", "--rounds", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("plain_mlp, 8x8 pixels, batch 4")
+    assert [line[:22].strip() for line in lines[-2:]] == ["forward", "forward and backward"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["step", "--backbone", "plain_mlp", "--against", "bear"], "'bare'"),
+        (
+            ["step", "--backbone", "resnet20_cifar", "--against", "torchvision"],
+            "torchvision has no net named",
+        ),
+        (["step", "--backbone", "plain_mpl"], "'plain_mlp'"),
+        (["model", "plain_mlp", "--batch-size", "0"], "at least 1"),
+        (["modle", "plain_mlp"], "'model'"),
+    ],
+)
+def test_mistakes_are_named_before_anything_runs(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["benchmark", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_spread_holds_median_and_extremes() -> None:
+    assert Spread.of([3.0, 1.0, 2.0]) == (2.0, 1.0, 3.0)
+
+
+def test_peaks_are_found() -> None:
+    assert measured_peak(torch.device("cpu"), torch.float32) > 1e8
+    found = published_peak("NVIDIA H200", torch.bfloat16)
+    assert found is not None
+    assert found == published_peak("NVIDIA H100 80GB HBM3", torch.bfloat16)
+    assert published_peak("Some CPU", torch.float32) is None
+
+
+@pytest.mark.slow
+def test_the_usual_script_has_a_process_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["benchmark", "step", "--backbone", "plain_mlp", *TINY, "--steps", "2", "--rounds", "1"]
+    assert main([*words, "--against", "usual,bare", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert [each["name"] for each in record["results"]] == [OURS, "usual", "bare"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_memory_and_bfloat16_on_a_gpu(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["benchmark", "step", "--backbone", "resnet20_cifar", "--steps", "2", "--rounds", "1", "--json"]
+    assert main(words) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["precision"] == "bf16-mixed"
+    assert all(each["bytes"] > 0 for each in record["results"])
