@@ -86,6 +86,29 @@ def data_speed_in_short() -> str:
     )
 
 
+def step_speed() -> str:
+    """Milliseconds of a training step, ours and others', and the framework's tax, from the last measurements."""
+    rows, machines = [], []
+    for record in json.loads((PROJECT / "benchmarks" / "results" / "step_speed.json").read_text()):
+        size = f"{record['image_size']}x{record['image_size']}"
+        net = f"`{record['backbone']}`, {size}, batch {record['batch_size']}, {record['precision']}"
+        tax = (
+            record["tax"]
+            and f"{1e6 * record['tax']['seconds']['median']:+,.0f} us, {record['tax']['share']:+.1%}"
+        )
+        for each in record["results"]:
+            median, least, most = (
+                f"{1e3 * each['seconds'][key]:,.2f}" for key in ("median", "least", "most")
+            )
+            speed = f"{each['images_per_second']:,.0f}"
+            rows.append((net, each["name"], f"{median} ({least} to {most})", speed, tax or ""))
+            net = tax = ""  # for the first line of each net
+        parts = {key: record["machine"][key] for key in ("device", "threads", "torch", "lightning", "date")}
+        machines.append(", ".join(f"{key} {value}" for key, value in parts.items()))
+    head = ("net, images, precision", "loop", "ms a step (least to most):", "images/s:", "tax over bare:")
+    return table(head, rows) + f"\n{'; '.join(dict.fromkeys(machines))}.\n"
+
+
 def recipes() -> str:
     """Every shipped experiment: where it comes from, what is published for it, and what we measured."""
     folder = PROJECT / "configs"
@@ -219,6 +242,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "race": race,
     "recipes": recipes,
     "rules": rules,
+    "step_speed": step_speed,
     "zoo": zoo,
 }
 

@@ -57,7 +57,7 @@ COMMANDS: dict[str, Command] = {
         "resnet_zoo.cli.verify_resume", "whether a config, killed and resumed, trains as if never stopped"
     ),
     "benchmark": Command(
-        "resnet_zoo.cli.benchmark", "how fast a data set reaches the training, beside other loaders"
+        "resnet_zoo.cli.benchmark", "how fast data, a training step or a backbone is, beside others"
     ),
     "report": Command("resnet_zoo.cli.report", "curves and tables of runs as one HTML file, with figures"),
     "export": Command("resnet_zoo.cli.export", "a checkpoint's model as a file for other software, checked"),
