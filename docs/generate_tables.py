@@ -90,8 +90,7 @@ def step_speed() -> str:
     """Milliseconds of a training step, ours and others', and the framework's tax, from the last measurements."""
     rows, machines = [], []
     for record in json.loads((PROJECT / "benchmarks" / "results" / "step_speed.json").read_text()):
-        size = f"{record['image_size']}x{record['image_size']}"
-        net = f"`{record['backbone']}`, {size}, batch {record['batch_size']}, {record['precision']}"
+        net = "`{backbone}`, {image_size} pixels, batch {batch_size}, {precision}".format(**record)
         tax = (
             record["tax"]
             and f"{1e6 * record['tax']['seconds']['median']:+,.0f} us, {record['tax']['share']:+.1%}"
@@ -100,8 +99,8 @@ def step_speed() -> str:
             median, least, most = (
                 f"{1e3 * each['seconds'][key]:,.2f}" for key in ("median", "least", "most")
             )
-            speed = f"{each['images_per_second']:,.0f}"
-            rows.append((net, each["name"], f"{median} ({least} to {most})", speed, tax or ""))
+            times, speed = f"{median} ({least} to {most})", f"{each['images_per_second']:,.0f}"
+            rows.append((net, each["name"], times, speed, tax or ""))
             net = tax = ""  # for the first line of each net
         parts = {key: record["machine"][key] for key in ("device", "threads", "torch", "lightning", "date")}
         machines.append(", ".join(f"{key} {value}" for key, value in parts.items()))
