@@ -16,7 +16,7 @@ import torch
 import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from resnet_zoo.cli.timing.job import Job
+from resnet_zoo.cli.timing.job import OPTIMIZER, Job
 from resnet_zoo.cli.timing.rounds import seconds_of, wait_for
 
 OURS = "resnet-zoo fit"
@@ -93,7 +93,9 @@ def fit_words(job: Job, run_dir: Path) -> list[str]:
         "trainer.devices": 1,
         "trainer.precision": job.precision,
     }
+    options |= {f"model.optimizer.{name}": value for name, value in OPTIMIZER.items()}
     words = ["fit", "--model.backbone", job.backbone, "--data", "Synthetic", "--run_dir", str(run_dir)]
+    words += ["--model.optimizer", "torch.optim.SGD"]
     for name, value in options.items():
         words += [f"--{name}", value if isinstance(value, str) else yaml.safe_dump(value).split("\n")[0]]
     return words

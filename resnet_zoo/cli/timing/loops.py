@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from resnet_zoo.classifier import default_optimizer
-from resnet_zoo.cli.timing.job import Job
+from resnet_zoo.cli.timing.job import OPTIMIZER, Job
 from resnet_zoo.data.batch import ImageBatch
 from resnet_zoo.errors import InvalidValue
 
@@ -31,7 +30,7 @@ class BareLoop:
         self.job, self.device = job, job.torch_device
         self.format = torch.channels_last if channels_last else torch.contiguous_format
         self.net = (net or job.model()).train().to(self.device).to(memory_format=self.format)
-        self.optimizer = default_optimizer(self.net.parameters())
+        self.optimizer = torch.optim.SGD(self.net.parameters(), **OPTIMIZER)
         self._batches = self._endless_batches()
 
     def run(self, steps: int) -> None:
