@@ -10,7 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from resnet_zoo.callbacks import NoProfiler, leave_out_idle_hooks
+from resnet_zoo.callbacks import NoProfiler, leave_out_idle_hooks, quieten_lightning
 from resnet_zoo.callbacks.idle_hooks import HOOKS_OF_A_STEP
 from resnet_zoo.lean_module import LeanModule
 
@@ -64,6 +64,7 @@ def _train(net: Net, lean: bool) -> tuple[Net, Watching, Callback]:
 
 
 def test_written_hooks_are_called_and_nothing_else_changes() -> None:
+    quieten_lightning()
     torch.manual_seed(0)
     usual = Net()
     lean = LeanNet()

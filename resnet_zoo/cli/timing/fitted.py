@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import sys
 import tempfile
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-import yaml
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from resnet_zoo.cli.timing.job import OPTIMIZER, Job
@@ -97,7 +97,7 @@ def fit_words(job: Job, run_dir: Path) -> list[str]:
     words = ["fit", "--model.backbone", job.backbone, "--data", "Synthetic", "--run_dir", str(run_dir)]
     words += ["--model.optimizer", "torch.optim.SGD"]
     for name, value in options.items():
-        words += [f"--{name}", value if isinstance(value, str) else yaml.safe_dump(value).split("\n")[0]]
+        words += [f"--{name}", value if isinstance(value, str) else json.dumps(value)]
     return words
 
 
