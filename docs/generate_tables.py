@@ -96,10 +96,8 @@ def step_speed() -> str:
             and f"{1e6 * record['tax']['seconds']['median']:+,.0f} us, {record['tax']['share']:+.1%}"
         )
         for each in record["results"]:
-            median, least, most = (
-                f"{1e3 * each['seconds'][key]:,.2f}" for key in ("median", "least", "most")
-            )
-            times, speed = f"{median} ({least} to {most})", f"{each['images_per_second']:,.0f}"
+            times = "{} ({} to {})".format(*(f"{1e3 * value:,.2f}" for value in each["seconds"].values()))
+            speed = f"{each['images_per_second']:,.0f}"
             rows.append((net, each["name"], times, speed, tax or ""))
             net = tax = ""  # for the first line of each net
         parts = {key: record["machine"][key] for key in ("device", "threads", "torch", "lightning", "date")}
