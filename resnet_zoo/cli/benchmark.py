@@ -10,6 +10,7 @@ BENCHMARKS = {
     "data": "resnet_zoo.cli.benchmark_data",
     "step": "resnet_zoo.cli.benchmark_step",
     "model": "resnet_zoo.cli.benchmark_model",
+    "batch": "resnet_zoo.cli.benchmark_batch",
 }
 """What is measured, and the module that does it, which has ``main(argv: list[str]) -> int``."""
 

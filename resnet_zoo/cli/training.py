@@ -15,6 +15,7 @@ from resnet_zoo.cli.config_files import parse_scalar
 from resnet_zoo.cli.evaluation import SPLITS, evaluate_all_weights
 from resnet_zoo.cli.launch import Launch, detect, on_rank_zero
 from resnet_zoo.cli.names import NAMED_KEYS
+from resnet_zoo.cli.out_of_memory import told_when_out_of_memory
 from resnet_zoo.cli.predictions import write_predictions
 from resnet_zoo.cli.preflight import check_agreement, check_launch, check_ranks, check_room, together
 from resnet_zoo.cli.protocols import evaluate_plan, plan_of
@@ -132,7 +133,8 @@ def fit(cli: TrainingCLI, words: list[str]) -> int:
 
 
 def _train_and_score(cli: TrainingCLI, directory: RunDirectory, checkpoint: Path | None) -> None:
-    cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+    with told_when_out_of_memory(cli):
+        cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
     if cli.trainer.fast_dev_run:  # type: ignore[attr-defined]
         return
     last_scores: dict[WeightsName, Scores | None] = {

@@ -1,0 +1,94 @@
+"""``resnet-zoo benchmark batch``, and what is said when a training does not fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from resnet_zoo.classifier import ImageClassifier
+from resnet_zoo.cli import benchmark_batch
+from resnet_zoo.cli.benchmark_batch import fits, largest_that_fits
+from resnet_zoo.cli.main import main
+from resnet_zoo.cli.timing.job import Job
+
+TINY_FIT = [
+    "fit", "--model.backbone", "plain_mlp", "--model.backbone.image_size", "8", "--data", "Synthetic",
+    "--data.image_size", "8", "--data.num_train", "64", "--data.global_batch_size", "32", "--trainer.max_epochs", "1",
+    "--trainer.accelerator", "cpu", "--trainer.accumulate_grad_batches", "2", "--logger", "none",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("most", [1, 7, 64, 100])
+@pytest.mark.parametrize("limit", [0, 1, 2, 3, 31, 32, 33, 63, 64, 99, 1000])
+def test_the_search_ends_at_the_limit(limit: int, most: int) -> None:
+    tried: list[int] = []
+
+    def fits_size(size: int) -> bool:
+        tried.append(size)
+        return size <= limit
+
+    assert largest_that_fits(fits_size, most) == min(limit, most)
+    assert max(tried) <= max(most, 1)
+    assert len(tried) == len(set(tried)) <= 15
+
+
+def test_a_size_fits_unless_the_device_runs_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def train_once(job: Job) -> int:
+        if job.batch_size > 37:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return 10 * job.batch_size
+
+    monkeypatch.setattr(benchmark_batch, "train_once", train_once)
+    job = Job("plain_mlp", 8, 10, 1, "32-true", "cuda")
+    known: dict[int, int] = {}
+    assert largest_that_fits(lambda size: fits(Job(**{**vars(job), "batch_size": size}), known), 1000) == 37
+    assert known[37] == 370
+
+
+def test_a_cpu_is_refused_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "batch", "plain_mlp", "--accelerator", "cpu"]) == 2
+    assert "on a GPU only" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."),
+    ],
+)
+def test_a_training_that_does_not_fit_names_batch_and_command(
+    error: RuntimeError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(ImageClassifier, "forward", fail)
+    assert main([*TINY_FIT, "--run_dir", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert "out of memory with 16 images of 8x8 pixels" in said
+    assert "global batch 32 = 16 images x 1 ranks x 2 accumulated" in said
+    assert "resnet-zoo benchmark batch plain_mlp --image-size 8" in said
+    assert json.loads((tmp_path / "run" / "status.json").read_text())["status"] == "failed"
+
+
+def test_other_failures_stay_what_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(ImageClassifier, "forward", fail)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        main([*TINY_FIT, "--run_dir", str(tmp_path / "run")])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_the_largest_batch_on_a_gpu(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "batch", "resnet20_cifar", "--most", "64", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["largest_batch"] == 64
+    assert record["bytes"] > 0
