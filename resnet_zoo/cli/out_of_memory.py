@@ -36,8 +36,8 @@ def _sentence(cli: TrainingCLI) -> str:
     images = whole // (ranks * accumulated)
     name, size = cli.model.backbone.built_by["name"], cli.datamodule.image_size  # type: ignore[index]
     return (
-        f"out of memory with {images} images of {size}x{size} pixels at a time on {trainer.strategy.root_device} (global "
-        f"batch {whole} = {images} images x {ranks} ranks x {accumulated} accumulated). 'resnet-zoo benchmark batch "
+        f"out of memory with {images} images of {size}x{size} pixels at a time on {trainer.strategy.root_device} ("
+        f"global batch {whole} = {images} images x {ranks} ranks x {accumulated} accumulated). 'resnet-zoo benchmark batch "
         f"{name} --image-size {size}' finds the largest number that fits on a GPU; --trainer.accumulate_grad_batches "
         f"{2 * accumulated} makes the same updates in smaller pieces."
     )
