@@ -17,6 +17,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\w+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
 sys.path[:0] = [str(PROJECT)]
+from docs.step_speed import step_speed  # noqa: E402 - found through the path above
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -86,35 +87,14 @@ def data_speed_in_short() -> str:
     )
 
 
-def step_speed() -> str:
-    """Milliseconds of a training step, ours and others', and the framework's tax, from the last measurements."""
-    rows, machines = [], []
-    for record in json.loads((PROJECT / "benchmarks" / "results" / "step_speed.json").read_text()):
-        net = "`{backbone}`, {image_size} pixels, batch {batch_size}, {precision}".format(**record)
-        tax = (
-            record["tax"]
-            and f"{1e6 * record['tax']['seconds']['median']:+,.0f} us, {record['tax']['share']:+.1%}"
-        )
-        for each in record["results"]:
-            times = "{} ({} to {})".format(*(f"{1e3 * value:,.2f}" for value in each["seconds"].values()))
-            speed = f"{each['images_per_second']:,.0f}"
-            rows.append((net, each["name"], times, speed, tax or ""))
-            net = tax = ""  # for the first line of each net
-        parts = {key: record["machine"][key] for key in ("device", "threads", "torch", "lightning", "date")}
-        machines.append(", ".join(f"{key} {value}" for key, value in parts.items()))
-    head = ("net, images, precision", "loop", "ms a step (least to most):", "images/s:", "tax over bare:")
-    return table(head, rows) + f"\n{'; '.join(dict.fromkeys(machines))}.\n"
-
-
 def recipes() -> str:
     """Every shipped experiment: where it comes from, what is published for it, and what we measured."""
-    folder = PROJECT / "configs"
-    rows = []
+    folder, rows = PROJECT / "configs", []
     for path in sorted((*folder.glob("*.yaml"), *folder.glob("cifar10_30_epochs/*.yaml"))):
         head = config_head(path)
-        name = path.relative_to(folder).with_suffix("").as_posix()
         source = ". ".join(head[word] for word in ("Paper", "Note", "Needs") if word in head)
-        rows.append((f"`{name}`", head["Title"], source, head.get("Published", ""), head["Result"]))
+        name = f"`{path.relative_to(folder).with_suffix('').as_posix()}`"
+        rows.append((name, head["Title"], source, head.get("Published", ""), head["Result"]))
     return table(("config", "what it trains", "source, remarks, needs", "published by others", "ours"), rows)
 
 
@@ -239,7 +219,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "race": race,
     "recipes": recipes,
     "rules": rules,
-    "step_speed": step_speed,
+    "step_speed": lambda: step_speed(PROJECT / "benchmarks" / "results" / "step_speed.json", table),
     "zoo": zoo,
 }
 

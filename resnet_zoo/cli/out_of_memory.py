@@ -37,7 +37,7 @@ def _sentence(cli: TrainingCLI) -> str:
     name, size = cli.model.backbone.built_by["name"], cli.datamodule.image_size  # type: ignore[index]
     return (
         f"out of memory with {images} images of {size}x{size} pixels at a time on {trainer.strategy.root_device} ("
-        f"global batch {whole} = {images} images x {ranks} ranks x {accumulated} accumulated). 'resnet-zoo benchmark batch "
-        f"{name} --image-size {size}' finds the largest number that fits on a GPU; --trainer.accumulate_grad_batches "
-        f"{2 * accumulated} makes the same updates in smaller pieces."
+        f"global batch {whole} = {images} images x {ranks} ranks x {accumulated} accumulated). "
+        f"'resnet-zoo benchmark batch {name} --image-size {size}' finds the largest number that fits on a GPU; "
+        f"--trainer.accumulate_grad_batches {2 * accumulated} makes the same updates in smaller pieces."
     )
