@@ -15,7 +15,7 @@ import torch
 from resnet_zoo.data import Synthetic
 from resnet_zoo.model import ImageModel, create_backbone
 
-OPTIMIZER = {"lr": 1e-3, "momentum": 0.9, "weight_decay": 1e-4}
+OPTIMIZER: dict[str, Any] = {"lr": 1e-3, "momentum": 0.9, "weight_decay": 1e-4}
 """Of the SGD that all train with. The images are noise, so the rate is small: a training that diverges computes with
 numbers that some processors are slow at.
 """

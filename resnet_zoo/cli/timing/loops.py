@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -115,7 +116,7 @@ class TimmLoop(BareLoop):
 
     def __init__(self, job: Job) -> None:
         try:
-            import timm
+            timm: Any = importlib.import_module("timm")
         except ImportError as error:
             raise InvalidValue("timm is not installed. Install it, or leave it out of --against.") from error
         if job.backbone not in timm.list_models():
