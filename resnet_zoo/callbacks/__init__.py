@@ -4,7 +4,7 @@ from resnet_zoo.callbacks.bad_images import BadImageBudgetExceeded, BadImages
 from resnet_zoo.callbacks.checkpoints import Checkpoints, CheckpointSettings
 from resnet_zoo.callbacks.ema import ExponentialMovingAverage
 from resnet_zoo.callbacks.ema_decay import EmaSettings
-from resnet_zoo.callbacks.idle_hooks import NoProfiler, leave_out_idle_hooks
+from resnet_zoo.callbacks.idle_hooks import NoProfiler, lean_trainer, leave_out_idle_hooks
 from resnet_zoo.callbacks.metrics_writer import MetricsWriter
 from resnet_zoo.callbacks.non_finite import TrainingDiverged, assert_finite
 from resnet_zoo.callbacks.non_finite_skip import NonFiniteSettings, SkipNonFinite
@@ -38,6 +38,7 @@ __all__ = [
     "TrainingDiverged",
     "assert_finite",
     "default_progress_bar",
+    "lean_trainer",
     "leave_out_idle_hooks",
     "quieten_lightning",
 ]

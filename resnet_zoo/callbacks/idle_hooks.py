@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
-from lightning.pytorch import Callback, LightningModule
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.profilers import PassThroughProfiler
 
 HOOKS_OF_A_STEP = (
@@ -30,6 +31,13 @@ class NoProfiler(PassThroughProfiler):
     def profile(self, action_name: str) -> AbstractContextManager[None]:  # type: ignore[override]
         """A context that does nothing."""
         return _NOTHING
+
+
+def lean_trainer(settings: dict[str, Any], module: LightningModule) -> Trainer:
+    """A trainer with these settings for this module that pays for no hook and no profiler that are not there."""
+    trainer = Trainer(**{**settings, "profiler": settings.get("profiler") or NoProfiler()})
+    leave_out_idle_hooks(module, trainer.callbacks)  # type: ignore[attr-defined]
+    return trainer
 
 
 def leave_out_idle_hooks(module: LightningModule, callbacks: Iterable[Callback]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 
@@ -25,3 +27,10 @@ def build(parser: LightningArgumentParser, config: Namespace) -> Namespace:
             cause = cause.__cause__ or cause.__context__
         raise
     return built
+
+
+def as_list(value: Any) -> list[Any]:
+    """What a config gives once, several times or not at all."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]

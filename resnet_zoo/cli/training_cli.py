@@ -18,7 +18,6 @@ from resnet_zoo.callbacks import (
     Checkpoints,
     ExponentialMovingAverage,
     MetricsWriter,
-    NoProfiler,
     Preemption,
     RunSummary,
     SkipNonFinite,
@@ -26,13 +25,13 @@ from resnet_zoo.callbacks import (
     StopSignals,
     TrainingClock,
     default_progress_bar,
-    leave_out_idle_hooks,
+    lean_trainer,
 )
 from resnet_zoo.callbacks.checkpoint_io import AtomicCheckpointIO
 from resnet_zoo.callbacks.sync_batch_norm import SyncBatchNormEverywhere
 from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.arguments import Arguments
-from resnet_zoo.cli.building import build
+from resnet_zoo.cli.building import as_list, build
 from resnet_zoo.cli.consistency import check_training
 from resnet_zoo.cli.descriptions import DESCRIPTIONS, OWNED_TRAINER_KEYS
 from resnet_zoo.cli.launch import LAUNCHER_KEYS, Launch, trainer_defaults
@@ -216,15 +215,13 @@ class TrainingCLI(LightningCLI):
         if shown:
             ours.append(default_progress_bar(sys.stderr.isatty()))
         ours.append(Preemption(self.signals, self.checkpoints, self.config.rank_timeout))
-        settings["callbacks"] = [*_as_list(settings.get("callbacks")), *ours, *self._more_callbacks]
-        settings["plugins"] = [*_as_list(settings.get("plugins")), AtomicCheckpointIO()]
+        settings["callbacks"] = [*as_list(settings.get("callbacks")), *ours, *self._more_callbacks]
+        settings["plugins"] = [*as_list(settings.get("plugins")), AtomicCheckpointIO()]
         if settings["sync_batchnorm"]:
             settings["plugins"].append(
                 SyncBatchNormEverywhere(on_cpu=lambda: self.trainer.strategy.root_device.type == "cpu")
             )
-        settings["profiler"] = settings["profiler"] or NoProfiler()
-        trainer = Trainer(**settings)
-        leave_out_idle_hooks(self.model, trainer.callbacks)  # type: ignore[attr-defined]
+        trainer = lean_trainer(settings, self.model)
         if isinstance(trainer.strategy, DDPStrategy):  # for the ranks that Lightning starts
             trainer.strategy._timeout = timedelta(seconds=self.config.rank_timeout)
         return trainer
@@ -251,9 +248,3 @@ class TrainingCLI(LightningCLI):
         """Name, package, version and module of the backbone, with the arguments it was built with."""
         built_by: dict[str, Any] = self.model.backbone.built_by  # type: ignore[assignment]
         return {**registry.resolve(built_by["name"]).provenance(), "arguments": built_by["arguments"]}
-
-
-def _as_list(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]
