@@ -74,7 +74,7 @@ def measure_config(words: list[str], options: argparse.Namespace, peers: list[st
     workers = options.workers
     if workers is None:
         chosen = data.num_workers
-        workers = (0 if resident else Surroundings().automatic_workers) if chosen is None else chosen
+        workers = Surroundings().workers_for(data.source(options.split)) if chosen is None else chosen
     job = Job.of(data, options.split, options.images, workers)
     contenders: list[Contender] = [
         Ours(job, options.normalise or resident),

@@ -118,7 +118,7 @@ class ImageDataModule(ImageTransfer, DataDescription):
 
     def num_updates_per_epoch(self) -> int:
         """Optimizer updates per epoch under the attached trainer, its ``limit_train_batches`` included."""
-        order = self._training_order()
+        order = self.training_order()
         batches = Surroundings.of(self.trainer).limited(order.num_batches)
         return -(-batches // order.accumulation)
 
@@ -156,10 +156,9 @@ class ImageDataModule(ImageTransfer, DataDescription):
 
         Mean and standard deviation are per channel in units of the full range, the size is in pixels.
         """
-        normalization = self.normalization
         return {
-            "mean": [float(value) for value in normalization.mean],
-            "std": [float(value) for value in normalization.std],
+            "mean": [float(value) for value in self.normalization.mean],
+            "std": [float(value) for value in self.normalization.std],
             "image_size": int(self.image_size),
         }
 
@@ -186,12 +185,9 @@ class ImageDataModule(ImageTransfer, DataDescription):
 
     def train_dataloader(self) -> ImageLoader:
         """Batches with seeds, in an order that depends on seed and epoch alone."""
-        order = self._training_order()
+        order = self.training_order()
         self.check_batch_size(order.world_size, order.accumulation)
-        source = self.source("train")
-        return self._loader(
-            "train", order, AugmentedImages(source, self.augment) if self.augment.images else source
-        )
+        return self._loader("train", order, self.training_source())
 
     def val_dataloader(self) -> ImageLoader | list[ImageLoader]:
         """Every validation image exactly once; an empty list without a validation split."""
@@ -205,9 +201,13 @@ class ImageDataModule(ImageTransfer, DataDescription):
         """Every image of ``predict_root``, or else of the test split, exactly once."""
         return self._evaluation_loader("predict")
 
-    # How it is done
+    def training_source(self) -> ImageSource:
+        """The training images, with what changes them one by one."""
+        source = self.source("train")
+        return AugmentedImages(source, self.augment) if self.augment.images else source
 
-    def _training_order(self) -> TrainingOrder:
+    def training_order(self) -> TrainingOrder:
+        """Of this rank, under the attached trainer."""
         around = Surroundings.of(self.trainer)
         return TrainingOrder(
             num_samples=self.num_samples["train"],
@@ -220,6 +220,8 @@ class ImageDataModule(ImageTransfer, DataDescription):
             repeats=self.repeated_augmentation,
         )
 
+    # How it is done
+
     def _evaluation_loader(self, split: str) -> ImageLoader:
         around = Surroundings.of(self.trainer)
         in_training = self.global_batch_size // (around.world_size * around.accumulation)
@@ -231,9 +233,7 @@ class ImageDataModule(ImageTransfer, DataDescription):
 
     def _loader(self, split: str, order: Order, source: ImageSource) -> ImageLoader:
         around = Surroundings.of(self.trainer)
-        num_workers = self.num_workers
-        if num_workers is None:
-            num_workers = 0 if isinstance(source, ResidentImages) else around.automatic_workers
+        num_workers = around.workers_for(source) if self.num_workers is None else self.num_workers
         if isinstance(source, ResidentImages):
             source = around.place(source, num_workers)
             self._sources[self.resolve(split)] = source

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 
-from resnet_zoo.data.sources import ResidentImages, available_cores
+from resnet_zoo.data.sources import ImageSource, ResidentImages, available_cores
 from resnet_zoo.errors import InvalidValue
 
 CPU = torch.device("cpu")
@@ -65,9 +65,18 @@ class Surroundings:
         )
 
     @property
+    def cores(self) -> int:
+        """A rank's share of the cores."""
+        return available_cores() // self.local_ranks
+
+    @property
     def automatic_workers(self) -> int:
         """Loader processes for image files if nobody says how many: a rank's share of the cores."""
-        return max(1, min(MAXIMUM_AUTOMATIC_WORKERS, available_cores() // self.local_ranks))
+        return max(1, min(MAXIMUM_AUTOMATIC_WORKERS, self.cores))
+
+    def workers_for(self, source: ImageSource) -> int:
+        """Loader processes for a source if nobody says how many; images held in memory need none."""
+        return 0 if isinstance(source, ResidentImages) else self.automatic_workers
 
     def limited(self, num_batches: int) -> int:
         """How many batches of an epoch the trainer takes."""

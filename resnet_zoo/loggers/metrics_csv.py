@@ -122,6 +122,11 @@ class MetricsCSV(Logger):
         self._look_at_file()
         return self._num_rows + len(self._unwritten)
 
+    def last(self, name: str) -> float | None:
+        """The last value of a metric in the file; None if there is none."""
+        values = [row[name] for row in self._read() if row.get(name)]
+        return float(values[-1]) if values else None
+
     @rank_zero_only
     def keep_first_rows(self, count: int) -> int:
         """Drop the rows after the first ``count``, whose updates a resumed run is about to make again.
