@@ -241,7 +241,7 @@ class ImageDataModule(ImageTransfer, DataDescription):
             source,
             order,
             num_workers=num_workers,
-            pin_memory=around.device.type == "cuda",
+            device=around.device,
             reshuffle=not around.overfitting,
             skip_unreadable=split != "train" or self.bad_image_budget > 0,
         )

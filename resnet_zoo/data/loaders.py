@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from resnet_zoo.data.batch import ImageBatch
 from resnet_zoo.data.order import EpochPlan, Order
+from resnet_zoo.data.side_stream import side_stream
 from resnet_zoo.data.sources import ImageSource
 from resnet_zoo.data.unreadable import Fetched, fetch_readable, without_unreadable
 from resnet_zoo.data.workers import WorkerPool
@@ -26,7 +28,8 @@ class ImageLoader:
         source: of the pixels.
         order: of the images.
         num_workers: processes that fetch batches; 0 fetches in this process, on the device the source is on.
-        pin_memory: copy batches to page-locked memory, for faster transfer to a GPU (only with workers).
+        device: that the batches are for. To a GPU they are copied here, while it is still at work on the batch
+            before; for anything else they stay where the source has them.
         timeout: seconds without a batch from the workers after which they are given up.
         reshuffle: whether ``set_epoch`` has an effect.
         skip_unreadable: hand out batches without the images that cannot be read, naming them, instead of raising.
@@ -38,7 +41,7 @@ class ImageLoader:
         order: Order,
         *,
         num_workers: int = 0,
-        pin_memory: bool = False,
+        device: torch.device | None = None,
         timeout: float = 600,
         reshuffle: bool = True,
         skip_unreadable: bool = False,
@@ -47,7 +50,8 @@ class ImageLoader:
         self.order = order
         self._workers: WorkerPool | None = None
         if num_workers:
-            self._workers = WorkerPool(source, num_workers, pin_memory, timeout, skip_unreadable)
+            self._workers = WorkerPool(source, num_workers, timeout, skip_unreadable)
+        self._side_stream = side_stream(device)
         self._skip_unreadable = skip_unreadable
         self._reshuffle = reshuffle
         self._epoch = 0
@@ -103,18 +107,26 @@ class ImageLoader:
             start = consumed if epoch == self._epoch else 0
             self._continue_at = None
         self._consumed = start
-        labels = self.source.labels
-        plan = self.order.plan(self._epoch).to(labels.device)
+        requests = self.order.plan(self._epoch).to(self.source.labels.device)
+        labels = self._placed(self.source.labels)
+        plan = requests.to(labels.device)
         epoch_labels = torch.where(plan.indices < 0, -1, labels[plan.indices])
-        for images, failures in self._fetch(plan, start):
+        for images, failures in self._fetch(requests, start):
             batch = self._consumed
             piece = plan.piece(batch)
             self._consumed += 1
             seeds = None if plan.seeds is None else plan.seeds[piece]
             whole = ImageBatch(
-                images, epoch_labels[piece], plan.indices[piece], seeds, plan.update_sizes[batch]
+                self._placed(images),
+                epoch_labels[piece],
+                plan.indices[piece],
+                seeds,
+                plan.update_sizes[batch],
             )
             yield without_unreadable(whole, failures) if failures else whole
+
+    def _placed(self, tensor: Tensor) -> Tensor:
+        return tensor if self._side_stream is None else self._side_stream.copy(tensor)
 
     def _fetch(self, plan: EpochPlan, start: int) -> Iterator[Fetched]:
         if self._workers is not None:

@@ -49,7 +49,6 @@ class WorkerPool:
     Args:
         source: of the pixels.
         num_workers: number of processes, at least one.
-        pin_memory: copy batches to page-locked memory, for faster transfer to a GPU.
         timeout: seconds without a batch after which the workers are given up.
         skip_unreadable: whether an image that cannot be read leaves a blank row; otherwise it ends the epoch.
     """
@@ -58,13 +57,11 @@ class WorkerPool:
         self,
         source: ImageSource,
         num_workers: int,
-        pin_memory: bool,
         timeout: float,
         skip_unreadable: bool = False,
     ) -> None:
         self.num_workers = num_workers
         self.timeout = timeout
-        self._pin_memory = pin_memory
         self._slots = slots_for(num_workers)
         self._requests = _Requests(self._slots)
         memory = None if self._slots is None else self._slots.memory
@@ -130,7 +127,7 @@ class WorkerPool:
             self._free(slot)
             if self._slots is not None:
                 self._slots.grow(images.nbytes)
-        return images.pin_memory() if self._pin_memory else images, failures
+        return images, failures
 
     def _free(self, slot: Slot | None) -> None:
         if slot is not None and self._slots is not None:
