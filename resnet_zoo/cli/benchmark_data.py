@@ -44,7 +44,9 @@ def _parser() -> CommandParser:
         "Exit code: 0, or 1 if it is less than --need.",
         _EXAMPLE,
     )
-    parser.add_argument("--against", default="", help="others to compare with: torchvision, timm or both")
+    parser.add_argument(
+        "--against", default="", help="whom to compare with, of torchvision, timm and decode_jpeg"
+    )
     parser.add_argument("--split", choices=("train", "val"), default="train", help="whose transform to use")
     parser.add_argument("--images", type=positive_int, default=2000, help="in a round")
     parser.add_argument("--rounds", type=positive_int, default=5, help="after one that is not counted")

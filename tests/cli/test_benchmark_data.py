@@ -11,7 +11,7 @@ from resnet_zoo.cli.benchmark_data import as_text
 from resnet_zoo.cli.main import main
 from resnet_zoo.data import ImageFolder
 from resnet_zoo.data.benchmark.contenders import Job, Ours
-from resnet_zoo.data.benchmark.peers import torchvision_peer
+from resnet_zoo.data.benchmark.peers import decode_jpeg_peer, torchvision_peer
 from resnet_zoo.data.benchmark.rounds import measure
 from tests.data.pictures import picture
 
@@ -32,7 +32,8 @@ def folder(tmp_path: Path) -> ImageFolder:
 def test_all_contenders_deliver_the_same_number_of_images(folder: ImageFolder, split: str) -> None:
     job = Job.of(folder, split, 10, num_workers=0)
     assert len(job.positions) == 8  # whole batches
-    for contender in (Ours(job, normalise=False), Ours(job, normalise=True), torchvision_peer(job)):
+    ours = Ours(job, normalise=False), Ours(job, normalise=True)
+    for contender in (*ours, torchvision_peer(job), decode_jpeg_peer(job)):
         assert list(contender.batches()) == [4, 4]
         contender.close()
 
@@ -69,6 +70,7 @@ def test_the_verdict_says_how_many_cores_it_takes(capsys: pytest.CaptureFixture[
         (["dta"], "data"),
         (["data", *QUICK, "--against", "torchvison"], "torchvision"),
         (["data", *QUICK, "--against", "timm"], "timm has no pipeline for small images"),
+        (["data", *QUICK, "--against", "decode_jpeg"], "decode_jpeg reads files"),
     ],
 )
 def test_mistakes(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,8 @@
-"""The loaders of others, on the very same bytes: torchvision's reference training and timm's.
+"""The loaders of others, on the very same bytes: torchvision's reference training, timm's, torchvision's fast way.
 
-Both decode and resize with Pillow in the workers of a DataLoader. torchvision's also converts and normalises there
-(references/classification/presets.py); timm hands on uint8 and normalises on the device (timm/data/loader.py).
+The first two decode and resize with Pillow in the workers of a DataLoader. torchvision's also converts and normalises
+there (references/classification/presets.py); timm hands on uint8 and normalises on the device (timm/data/loader.py).
+The fast way is ``decode_jpeg`` and the v2 transforms on uint8.
 """
 
 from __future__ import annotations
@@ -14,14 +15,20 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
+from torchvision.io import ImageReadMode
+from torchvision.transforms import v2
 
 from resnet_zoo.data.benchmark.contenders import Job, pids_of
+from resnet_zoo.data.decode import decode_image
 from resnet_zoo.data.sources import ResidentImages
 from resnet_zoo.errors import InvalidValue, UnknownName, unknown_name
 
 Collate = Callable[[list[Any]], Any]
+Read = Callable[[Any, int], Any]
+_RGB = ImageReadMode.RGB.value
 
 
 class MissingPeer(UnknownName):
@@ -35,8 +42,9 @@ class Peer:
         name: for the table.
         delivers: what comes out, in words.
         job: what to do.
-        transform: of a Pillow image.
+        transform: of what ``read`` returns.
         collate: makes a batch of pairs of an image and a label; None is torch's own.
+        read: makes of a source and a position what the transform takes; by default a Pillow image.
     """
 
     def __init__(
@@ -46,10 +54,11 @@ class Peer:
         job: Job,
         transform: Callable[[Any], Any],
         collate: Collate | None = None,
+        read: Read | None = None,
     ) -> None:
         self.name, self.delivers = name, delivers
         self._loader: DataLoader[Any] = DataLoader(
-            _Pictures(job, transform),
+            _Pictures(job, transform, read or _picture),
             batch_size=job.batch_size,
             shuffle=False,
             num_workers=job.num_workers,
@@ -74,10 +83,11 @@ class Peer:
 
 
 class _Pictures(Dataset[tuple[Any, int]]):
-    """Pillow images of a job, transformed."""
+    """Images of a job, transformed."""
 
-    def __init__(self, job: Job, transform: Callable[[Any], Any]) -> None:
+    def __init__(self, job: Job, transform: Callable[[Any], Any], read: Read) -> None:
         self._source, self._positions, self._transform = job.source, job.positions, transform
+        self._read = read
         self._labels = job.source.labels.numpy()
 
     def __len__(self) -> int:
@@ -85,7 +95,7 @@ class _Pictures(Dataset[tuple[Any, int]]):
 
     def __getitem__(self, number: int) -> tuple[Any, int]:
         position = self._positions[number]
-        return self._transform(_picture(self._source, position)), int(self._labels[position])
+        return self._transform(self._read(self._source, position)), int(self._labels[position])
 
 
 def _picture(source: Any, position: int) -> Image.Image:
@@ -95,6 +105,17 @@ def _picture(source: Any, position: int) -> Image.Image:
     if stored.ndim == 3:
         return Image.fromarray(np.asarray(stored))
     return Image.open(io.BytesIO(stored.tobytes())).convert("RGB")
+
+
+def _decoded(source: Any, position: int) -> Tensor:
+    stored = source.store.read(position)
+    if stored.ndim == 3:
+        return torch.from_numpy(stored).permute(2, 0, 1)
+    try:  # the operator, because the function around it warns each time
+        decoded: Tensor = torch.ops.image.decode_jpeg(torch.from_numpy(stored), _RGB, False)
+    except RuntimeError:  # ImageNet has files that it does not read
+        return decode_image(stored, source.index.path(position))
+    return decoded
 
 
 def torchvision_peer(job: Job) -> Peer:
@@ -115,6 +136,29 @@ def torchvision_peer(job: Job) -> Peer:
         start = [transforms.Resize(center.short_side), transforms.CenterCrop(size)]
     chosen = start if job.split == "train" or not isinstance(job.source, ResidentImages) else []
     return Peer("torchvision", "float32, normalised", job, transforms.Compose([*chosen, *finish]))
+
+
+def decode_jpeg_peer(job: Job) -> Peer:
+    """Torchvision's fast way, for JPEG files: ``decode_jpeg``, then the antialiased v2 transforms on uint8.
+
+    Raises:
+        MissingPeer: this torchvision has no such decoder any more.
+        InvalidValue: the data set is held in memory.
+    """
+    if isinstance(job.source, ResidentImages):
+        raise InvalidValue(
+            "decode_jpeg reads files, and this data set is held in memory. Compare with --against torchvision."
+        )
+    if not hasattr(torch.ops.image, "decode_jpeg"):
+        raise MissingPeer(
+            "--against decode_jpeg needs a torchvision that has decode_jpeg; this one does not."
+        )
+    size = job.data.image_size
+    if job.split == "train":
+        steps = [v2.RandomResizedCrop(size, antialias=True), v2.RandomHorizontalFlip()]
+    else:
+        steps = [v2.Resize(job.data.evaluation_transform().short_side, antialias=True), v2.CenterCrop(size)]
+    return Peer("decode_jpeg", "uint8", job, v2.Compose(steps), read=_decoded)
 
 
 def timm_peer(job: Job) -> Peer:
@@ -147,7 +191,11 @@ def timm_peer(job: Job) -> Peer:
     return Peer("timm", "uint8", job, transform, fast_collate)
 
 
-PEERS: dict[str, Callable[[Job], Peer]] = {"torchvision": torchvision_peer, "timm": timm_peer}
+PEERS: dict[str, Callable[[Job], Peer]] = {
+    "torchvision": torchvision_peer,
+    "timm": timm_peer,
+    "decode_jpeg": decode_jpeg_peer,
+}
 
 
 def check_peers(names: list[str]) -> None:
@@ -158,4 +206,4 @@ def check_peers(names: list[str]) -> None:
     """
     for name in names:
         if name not in PEERS:
-            raise unknown_name("peer", name, PEERS, "Use --against torchvision,timm.")
+            raise unknown_name("peer", name, PEERS, f"Use --against {','.join(PEERS)}.")
