@@ -12,6 +12,7 @@ from resnet_zoo.callbacks import quieten_lightning
 from resnet_zoo.cli.allocator import keep_memory
 from resnet_zoo.cli.arguments import Arguments, parse_arguments
 from resnet_zoo.cli.config_files import parse_scalar
+from resnet_zoo.cli.data_workers import TellDataWorkers
 from resnet_zoo.cli.evaluation import SPLITS, evaluate_all_weights
 from resnet_zoo.cli.launch import Launch, detect, on_rank_zero
 from resnet_zoo.cli.names import NAMED_KEYS
@@ -81,6 +82,7 @@ def _build(
     command: str, arguments: Arguments, launch: Launch, more_callbacks: Sequence[Callback]
 ) -> TrainingCLI:
     try:
+        more_callbacks = [TellDataWorkers(), *more_callbacks]
         cli = TrainingCLI(command, arguments, launch, more_callbacks=more_callbacks)
     except ParseRefused as refused:
         raise refused.mistake from refused.__cause__

@@ -33,7 +33,6 @@ from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.arguments import Arguments
 from resnet_zoo.cli.building import as_list, build
 from resnet_zoo.cli.consistency import check_training
-from resnet_zoo.cli.data_workers import TellDataWorkers
 from resnet_zoo.cli.descriptions import DESCRIPTIONS, OWNED_TRAINER_KEYS
 from resnet_zoo.cli.launch import LAUNCHER_KEYS, Launch, trainer_defaults
 from resnet_zoo.cli.names import short_names
@@ -206,7 +205,6 @@ class TrainingCLI(LightningCLI):
         shown = settings["enable_progress_bar"] is not False
         ours: list[Callback] = [
             RunSummary(self.notes),
-            TellDataWorkers(),
             StepSeeds(self._seed()),
             self.clock,
             *filter(None, (self.skips, self.ema)),
