@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
+SEEDS = ("0-2", "6-8")  # the second were used for no choice
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\w+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
 sys.path[:0] = [str(PROJECT)]
@@ -119,6 +120,41 @@ def config_head(path: Path) -> dict[str, str]:
     return entries
 
 
+def experiments() -> str:
+    """What ``resnet-zoo reproduce`` offers."""
+    from resnet_zoo.experiments.catalogue import CATALOGUE
+
+    ledger = json.loads((PROJECT / f"docs/quick_claims/seeds-{SEEDS[0]}.json").read_text())
+    seconds = {claim["experiment"]: f"{claim['seconds']:.0f}" for claim in ledger["claims"]}
+    rows = (
+        (f"`{name}`", entry.question.replace("|", "/"), ", ".join(entry.presets), seconds.get(name, ""))
+        for name, entry in CATALOGUE.items()
+    )
+    return table(("experiment", "asks", "presets", "quick: seconds of work:"), rows)
+
+
+def claims() -> str:
+    """The ledgers of two runs of all quick experiments, on different seeds, claim by claim."""
+    ledgers = [json.loads((PROJECT / f"docs/quick_claims/seeds-{seeds}.json").read_text()) for seeds in SEEDS]
+    rows = []
+    for first, second in zip(*(ledger["claims"] for ledger in ledgers), strict=True):
+        assert first["name"] == second["name"], (first["name"], second["name"])
+        numbers = (
+            f"{name}: {', '.join(map(short, values))}; {', '.join(map(short, second['measured'][name]))}"
+            for name, values in first["measured"].items()
+        )
+        verdicts = first["verdict"] + ("" if first["verdict"] == second["verdict"] else f", {second['verdict']}")
+        rows.append((f"`{first['experiment']}`", first["sentence"], "<br>".join(numbers), verdicts))
+    return table(("experiment", "claim", f"measured: seeds {'; '.join(SEEDS)}", "verdict"), rows)
+
+
+def short(number: float | str) -> str:
+    """A measured number to three digits; a count in full."""
+    if isinstance(number, str) or (float(number).is_integer() and number >= 1000):
+        return number if isinstance(number, str) else f"{number:,.0f}"
+    return f"{number:.3g}"
+
+
 def rules() -> str:
     """What ``resnet-zoo check-backbone`` tests."""
     from resnet_zoo.conformance import rules
@@ -219,10 +255,12 @@ TABLES: dict[str, Callable[[], str]] = {
     "arrows": arrows,
     "augmentation_costs": augmentation_costs,
     "augmentations": augmentations,
+    "claims": claims,
     "commands": commands,
     "configs": configs,
     "data_speed": data_speed,
     "data_speed_in_short": data_speed_in_short,
+    "experiments": experiments,
     "race": race,
     "recipes": recipes,
     "rules": rules,

@@ -176,7 +176,7 @@ def install(folder: Path, extras: set[str], uv: str | None, installer_arguments:
     target = f"{PROJECT}[{','.join(sorted(extras))}]" if extras else str(PROJECT)
     python = str(python_of(folder))
     if uv:
-        command = [uv, "pip", "install", "--python", python]
+        command = [uv, "pip", "install", "--compile-bytecode", "--python", python]  # as pip does
     else:
         command = [python, "-m", "pip", "install", "--disable-pip-version-check"]
         if not sys.stdout.isatty():

@@ -108,7 +108,7 @@ def _parse(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         type=seed,
         default=0,
         metavar="N",
-        help="where the seeds begin; from 3 on the preset quick meets seeds that its settings were not chosen with",
+        help="where the seeds begin; from 6 on the preset quick meets seeds that its settings were not chosen with",
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for everything; else reproduce/PRESET"

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from resnet_zoo.complexity import Complexity, measure_complexity
-from resnet_zoo.experiments.recipes import WIDTH, on_cifar, on_digits
+from resnet_zoo.experiments.recipes import EPOCHS, WIDTH, on_cifar, on_digits
 from resnet_zoo.experiments.runs import TrainingRun
 from resnet_zoo.experiments.setting import Setting
 from resnet_zoo.model import ImageModel
@@ -30,12 +30,14 @@ class Net:
         depth: number of layers, 6n + 2.
         option: of the shortcuts.
         weight_decay: in the preset quick; the preset paper has the paper's.
+        epochs: in the preset quick; the preset paper has the paper's.
     """
 
     kind: str
     depth: int
     option: str = "A"
     weight_decay: float = PAPER_DECAY
+    epochs: int = EPOCHS
 
     @property
     def label(self) -> str:
@@ -78,6 +80,7 @@ class Net:
                     seed,
                     self.backbone,
                     arguments,
+                    epochs=self.epochs,
                     weight_decay=self.weight_decay,
                     cost=self.depth,
                 )

@@ -57,7 +57,13 @@ def on_digits(
         trainer: further keys of the trainer.
         cost: roughly how long it takes beside the others.
     """
-    optimizer = {"lr": learning_rate, "momentum": 0.9, "nesterov": True, "weight_decay": weight_decay}
+    optimizer = {
+        "lr": learning_rate,
+        "momentum": 0.9,
+        "nesterov": True,
+        "weight_decay": weight_decay,
+        "fused": True,
+    }
     settings = {
         "trainer": {
             "max_epochs": epochs,
