@@ -19,6 +19,9 @@ from resnet_zoo.experiments.setting import Setting
 EPOCHS = 10
 """Enough for every net that trains at all to fit the digits; at 5, deep residual nets are still on their way."""
 
+EPOCHS_PER_TEST = 2
+"""A point of the test curves every second epoch, which saves 4 % of the time."""
+
 WIDTH = 8
 """Half the paper's: the smallest nets that show the effects clearly."""
 
@@ -43,7 +46,7 @@ def on_digits(
 ) -> TrainingRun:
     """A training on the embedded 8x8 digits: 1,438 images, batches of 64, a rise and fall of the rate, on the CPU.
 
-    The test split is scored every epoch for the curves, and chooses nothing: claims look at the last epoch.
+    The test split is scored every second epoch for the curves, and chooses nothing: claims look at the last epoch.
 
     Args:
         label: of the run.
@@ -71,6 +74,7 @@ def on_digits(
             "devices": 1,
             "enable_progress_bar": False,
             "log_every_n_steps": 1_000_000,  # a row at every epoch's end is enough
+            "check_val_every_n_epoch": EPOCHS_PER_TEST,
             **(trainer or {}),
         },
         "model": {
