@@ -73,7 +73,7 @@ def test_data_may_lie_below_the_folder_or_in_it(tmp_path: Path) -> None:
 
 
 SHOWN = {
-    "quick": {"plain56", "highway50", "plain-conv", "few56", "resnet32-decay0.005"},
+    "quick": {"plain56", "highway50", "plain-conv", "few56", "resnet8-decay0.005"},
     "paper": {"resnet20", "resnet110", "highway19-cifar", "plain32-cifar"},
 }
 
