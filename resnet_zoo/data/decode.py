@@ -17,7 +17,7 @@ import numpy as np
 import torch
 import torchvision.io  # registers the operators
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from resnet_zoo.data.crops import Crop
@@ -124,6 +124,8 @@ def naming_the_image(path: str) -> Iterator[None]:
     """Turns whatever a decoder raises, which is nearly anything on damaged input, into an ``UnreadableImage``."""
     try:
         yield
+    except UnidentifiedImageError as error:  # names an object in memory
+        raise UnreadableImage(path, "not an image of a known format") from error
     except Exception as error:
         raise UnreadableImage(path, str(error).strip().rstrip(".") or type(error).__name__) from error
 

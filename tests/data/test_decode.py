@@ -89,7 +89,7 @@ def test_transparency_is_dropped_not_blended(tmp_path: Path) -> None:
 
 DAMAGED = {
     "empty": (b"", "the file is empty"),
-    "text": (b"this is not an image", "cannot identify image file"),
+    "text": (b"this is not an image", "not an image of a known format"),
     "half a jpeg": (encoded(RGB)[: len(encoded(RGB)) // 2], "(?i)truncated"),
     "half a png": (encoded(RGB, "PNG")[:200], "(?i)truncated|broken"),
     "head of a jpeg": (encoded(RGB)[:20], "."),
