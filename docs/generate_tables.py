@@ -9,23 +9,23 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
-SEEDS = ("0-2", "6-8")  # the second were used for no choice
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\w+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
 sys.path[:0] = [str(PROJECT)]
-from docs.step_speed import step_speed  # noqa: E402 - found through the path above
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; a column whose head ends in a colon is aligned to the right."""
-    rule = ["---:" if title.endswith(":") else "---" for title in head]
-    lines = [[title.removesuffix(":") for title in head], rule, *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+from docs.experiment_tables import claims, experiments  # noqa: E402 - found through the path above
+from docs.markdown_table import table  # noqa: E402
+from docs.speed_tables import (  # noqa: E402
+    augmentation_costs,
+    data_speed,
+    data_speed_in_short,
+    race,
+    step_speed,
+)
 
 
 def arrows() -> str:
@@ -58,43 +58,6 @@ def configs() -> str:
     return table(("config", "what it trains", "measured"), rows)
 
 
-def data_speed() -> str:
-    """Images per second and core, from the last measurement."""
-    records = json.loads((PROJECT / "benchmarks" / "results" / "data_speed.json").read_text())
-    measured = {each["name"] for record in records.values() for each in record["results"]}
-    others = {
-        "torchvision": "torchvision's reference",
-        "timm": "timm",
-        "decode_jpeg": "decode_jpeg and v2",
-    }
-    others = {name: label for name, label in others.items() if name in measured}
-    rows = []
-    for name, record in records.items():
-        speeds = {each["name"]: each for each in record["results"]}
-        cells = [f"{speeds['resnet-zoo']['per_core']['median']:,.0f}"]
-        for peer in others:
-            there = speeds.get(peer)
-            cells.append(f"{there['per_core']['median']:,.0f} ({there['ratio']:.1f}x)" if there else "")
-        rows.append((name, *cells))
-    head = ("files", "resnet-zoo:", *(f"{label} (ours is):" for label in others.values()))
-    return table(head, rows)
-
-
-def data_speed_in_short() -> str:
-    """What the last measurement says about full-size photographs, in a sentence."""
-    records = json.loads((PROJECT / "benchmarks" / "results" / "data_speed.json").read_text())
-
-    def ratios(name: str) -> str:
-        peers = [each for each in records[name]["results"] if each["name"] in ("torchvision", "timm")]
-        return " and ".join(f"{each['ratio']:.1f} times as fast as {each['name']}'s" for each in peers)
-
-    return (
-        f"Measured per core on the same files, the loader is {ratios('originals')}\n"
-        f"for training on full-size photographs, and {ratios('short side 256')} for copies\n"
-        "with a shorter side of 256 pixels, with the same pixels ([docs/data_speed.md](docs/data_speed.md)).\n"
-    )
-
-
 def recipes() -> str:
     """Every shipped experiment: where it comes from, what is published for it, and what we measured."""
     folder, rows = PROJECT / "configs", []
@@ -118,41 +81,6 @@ def config_head(path: Path) -> dict[str, str]:
             word, text = match[1], text[match.end() :]
         entries[word] = f"{entries.get(word, '')} {text}".strip()
     return entries
-
-
-def experiments() -> str:
-    """What ``resnet-zoo reproduce`` offers."""
-    from resnet_zoo.experiments.catalogue import CATALOGUE
-
-    ledger = json.loads((PROJECT / f"docs/quick_claims/seeds-{SEEDS[0]}.json").read_text())
-    seconds = {claim["experiment"]: f"{claim['seconds']:.0f}" for claim in ledger["claims"]}
-    rows = (
-        (f"`{name}`", entry.question.replace("|", "/"), ", ".join(entry.presets), seconds.get(name, ""))
-        for name, entry in CATALOGUE.items()
-    )
-    return table(("experiment", "asks", "presets", "quick: seconds of work:"), rows)
-
-
-def claims() -> str:
-    """The ledgers of two runs of all quick experiments, on different seeds, claim by claim."""
-    ledgers = [json.loads((PROJECT / f"docs/quick_claims/seeds-{seeds}.json").read_text()) for seeds in SEEDS]
-    rows = []
-    for first, second in zip(*(ledger["claims"] for ledger in ledgers), strict=True):
-        assert first["name"] == second["name"], (first["name"], second["name"])
-        numbers = (
-            f"{name}: {', '.join(map(short, values))}; {', '.join(map(short, second['measured'][name]))}"
-            for name, values in first["measured"].items()
-        )
-        verdicts = first["verdict"] + ("" if first["verdict"] == second["verdict"] else f", {second['verdict']}")
-        rows.append((f"`{first['experiment']}`", first["sentence"], "<br>".join(numbers), verdicts))
-    return table(("experiment", "claim", f"measured: seeds {'; '.join(SEEDS)}", "verdict"), rows)
-
-
-def short(number: float | str) -> str:
-    """A measured number to three digits; a count in full."""
-    if isinstance(number, str) or (float(number).is_integer() and number >= 1000):
-        return number if isinstance(number, str) else f"{number:,.0f}"
-    return f"{number:.3g}"
 
 
 def rules() -> str:
@@ -216,41 +144,6 @@ def augmentations() -> str:
     return table(("name", "runs in the", "paper", "options and their defaults"), rows)
 
 
-def augmentation_costs() -> str:
-    """Microseconds per image, from the last measurement."""
-    path = PROJECT / "benchmarks/results/augmentation.json"
-    result: dict[str, Any] = json.loads(path.read_text())
-    sizes = list(result["batch"])
-    rows = [
-        (name, *(f"{times[size]:,.0f}" if size in times else "" for size in sizes))
-        for name, times in result["microseconds"].items()
-    ]
-    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
-    counts = " and ".join(f"{count} of {size}x{size}" for size, count in result["batch"].items())
-    note = f"One core of {result['machine']}, {versions}, {result['date']}; batches of {counts}."
-    return table(("", *(f"us an image of {size}x{size}:" for size in sizes)), rows) + f"\n{note}\n"
-
-
-def race() -> str:
-    """Test accuracy after minutes of training, ours and the usual script's."""
-    path = PROJECT / "benchmarks/results/race_cifar10.json"
-    if not path.exists():
-        return "Not measured yet.\n"
-    rows = [
-        (
-            {"ours": "`r20_cifar10_fast`", "usual": "the usual script"}[record["contestant"]],
-            f"{record['seconds'] / 60:.2f} {'of processor time' if record['clock'] == 'cpu' else ''}".strip(),
-            f"{record['epochs']:.2f}",
-            f"{record['top1']:.2f}",
-            f"{record['threads']} of {record['cores']} cores of {record['processor']}, load "
-            f"{record['load_before']:.1f} to {record['load_after']:.1f}; torch {record['torch']}; "
-            f"seed {record['seed']}; {record['date']}",
-        )
-        for record in json.loads(path.read_text())
-    ]
-    return table(("", "minutes of training:", "epochs:", "test top-1 %:", "machine"), rows)
-
-
 TABLES: dict[str, Callable[[], str]] = {
     "arrows": arrows,
     "augmentation_costs": augmentation_costs,
@@ -264,7 +157,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "race": race,
     "recipes": recipes,
     "rules": rules,
-    "step_speed": lambda: step_speed(PROJECT / "benchmarks" / "results" / "step_speed.json", table),
+    "step_speed": step_speed,
     "zoo": zoo,
 }
 

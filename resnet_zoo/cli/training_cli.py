@@ -45,9 +45,7 @@ from resnet_zoo.errors import InvalidValue, UserMistake
 from resnet_zoo.registry import registry
 from resnet_zoo.runs import redact
 
-BATCH_LIMITS = (
-    "limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches", "overfit_batches",
-)  # fmt: skip
+BATCH_LIMITS = (*(f"limit_{loop}_batches" for loop in ("train", "val", "test", "predict")), "overfit_batches")
 """Keys of the trainer that are a number of batches or a share of them."""
 
 
@@ -202,6 +200,9 @@ class TrainingCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with the callbacks that every run has beside the config's own."""
         settings = self.config_init.trainer.as_dict()
+        settings |= {
+            key: self.config.trainer[key] for key in BATCH_LIMITS
+        }  # building makes 1.0 of 1 once more
         shown = settings["enable_progress_bar"] is not False
         ours: list[Callback] = [
             RunSummary(self.notes),

@@ -75,7 +75,7 @@ def fully_connected(setting: Setting) -> list[TrainingRun]:
 
 
 def convolutional(setting: Setting) -> list[TrainingRun]:
-    """A narrow convolutional highway net on the digits and its plain twin, both with the clipping of the shipped config."""
+    """A narrow convolutional highway net on the digits and its plain twin, with the clipping of the shipped config."""
     size: dict[str, Any] = {"depth": CONV_DEPTH, "width": CONV_WIDTH, "dropout": 0.0}
     nets: dict[str, tuple[str, dict[str, Any]]] = {
         "highway-conv": ("highway_cifar", size),

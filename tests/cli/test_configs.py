@@ -109,3 +109,10 @@ def test_one_batch_is_not_the_whole_share_of_one(tmp_path: Path) -> None:
     limits = [trainer.limit_train_batches, trainer.limit_val_batches, trainer.limit_test_batches]
     assert [(type(limit), limit) for limit in limits] == [(int, 1), (int, 1), (float, 1.0)]
     assert trainer.overfit_batches == 0.5
+
+
+def test_one_batch_reaches_the_trainer() -> None:
+    words = ["--config", "quickstart", "--trainer.limit_val_batches", "1", "--trainer.accelerator", "cpu"]
+    trainer = TrainingCLI("fit", parse_arguments(words, NAMED_KEYS), Launch("none")).trainer
+    assert type(trainer.limit_val_batches) is int
+    assert trainer.limit_train_batches == 1.0  # all of them

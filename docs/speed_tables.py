@@ -1,0 +1,104 @@
+"""The tables of what was measured, from the records in ``benchmarks/results/``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from docs.markdown_table import table
+
+RESULTS = Path(__file__).resolve().parent.parent / "benchmarks/results"
+
+
+def data_speed() -> str:
+    """Images per second and core, from the last measurement."""
+    records = json.loads((RESULTS / "data_speed.json").read_text())
+    measured = {each["name"] for record in records.values() for each in record["results"]}
+    others = {
+        "torchvision": "torchvision's reference",
+        "timm": "timm",
+        "decode_jpeg": "decode_jpeg and v2",
+    }
+    others = {name: label for name, label in others.items() if name in measured}
+    rows = []
+    for name, record in records.items():
+        speeds = {each["name"]: each for each in record["results"]}
+        cells = [f"{speeds['resnet-zoo']['per_core']['median']:,.0f}"]
+        for peer in others:
+            there = speeds.get(peer)
+            cells.append(f"{there['per_core']['median']:,.0f} ({there['ratio']:.1f}x)" if there else "")
+        rows.append((name, *cells))
+    head = ("files", "resnet-zoo:", *(f"{label} (ours is):" for label in others.values()))
+    return table(head, rows)
+
+
+def data_speed_in_short() -> str:
+    """What the last measurement says about full-size photographs, in a sentence."""
+    records = json.loads((RESULTS / "data_speed.json").read_text())
+
+    def ratios(name: str) -> str:
+        peers = [each for each in records[name]["results"] if each["name"] in ("torchvision", "timm")]
+        return " and ".join(f"{each['ratio']:.1f} times as fast as {each['name']}'s" for each in peers)
+
+    return (
+        f"Measured per core on the same files, the loader is {ratios('originals')}\n"
+        f"for training on full-size photographs, and {ratios('short side 256')} for copies\n"
+        "with a shorter side of 256 pixels, with the same pixels ([docs/data_speed.md](docs/data_speed.md)).\n"
+    )
+
+
+def augmentation_costs() -> str:
+    """Microseconds per image, from the last measurement."""
+    path = RESULTS / "augmentation.json"
+    result: dict[str, Any] = json.loads(path.read_text())
+    sizes = list(result["batch"])
+    rows = [
+        (name, *(f"{times[size]:,.0f}" if size in times else "" for size in sizes))
+        for name, times in result["microseconds"].items()
+    ]
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    counts = " and ".join(f"{count} of {size}x{size}" for size, count in result["batch"].items())
+    note = f"One core of {result['machine']}, {versions}, {result['date']}; batches of {counts}."
+    return table(("", *(f"us an image of {size}x{size}:" for size in sizes)), rows) + f"\n{note}\n"
+
+
+def race() -> str:
+    """Test accuracy after minutes of training, ours and the usual script's."""
+    path = RESULTS / "race_cifar10.json"
+    if not path.exists():
+        return "Not measured yet.\n"
+    rows = [
+        (
+            {"ours": "`r20_cifar10_fast`", "usual": "the usual script"}[record["contestant"]],
+            f"{record['seconds'] / 60:.2f} {'of processor time' if record['clock'] == 'cpu' else ''}".strip(),
+            f"{record['epochs']:.2f}",
+            f"{record['top1']:.2f}",
+            f"{record['threads']} of {record['cores']} cores of {record['processor']}, load "
+            f"{record['load_before']:.1f} to {record['load_after']:.1f}; torch {record['torch']}; "
+            f"seed {record['seed']}; {record['date']}",
+        )
+        for record in json.loads(path.read_text())
+    ]
+    return table(("", "minutes of training:", "epochs:", "test top-1 %:", "machine"), rows)
+
+
+def step_speed() -> str:
+    """Milliseconds of a training step, ours and others', and the framework's tax: ``benchmark step --save``."""
+    path = RESULTS / "step_speed.json"
+    rows, machines = [], []
+    for record in json.loads(path.read_text()):
+        net = "`{backbone}`, {image_size} pixels, batch {batch_size}, {precision}".format(**record)
+        tax = (
+            record["tax"]
+            and f"{1e6 * record['tax']['seconds']['median']:+,.0f} us, {record['tax']['share']:+.1%}"
+        )
+        for each in record["results"]:
+            times = "{} ({} to {})".format(*(f"{1e3 * value:,.2f}" for value in each["seconds"].values()))
+            speed = f"{each['images_per_second']:,.0f}"
+            rows.append((net, each["name"], times, speed, tax or ""))
+            net = tax = ""  # for the first line of each net
+        parts = {key: record["machine"][key] for key in ("device", "threads", "torch", "lightning", "date")}
+        machines.append(", ".join(f"{key} {value}" for key, value in parts.items()))
+    head = ("net, images, precision", "loop", "ms a step (least to most):", "images/s:", "tax over bare:")
+    return table(head, rows) + f"\n{'; '.join(dict.fromkeys(machines))}.\n"
