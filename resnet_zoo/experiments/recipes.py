@@ -22,6 +22,8 @@ EPOCHS = 10
 EPOCHS_PER_TEST = 2
 """A point of the test curves every second epoch, which saves 4 % of the time."""
 
+SGD = {"momentum": 0.9, "nesterov": True, "fused": True}
+
 WIDTH = 8
 """Half the paper's: the smallest nets that show the effects clearly."""
 
@@ -60,13 +62,7 @@ def on_digits(
         trainer: further keys of the trainer.
         cost: roughly how long it takes beside the others.
     """
-    optimizer = {
-        "lr": learning_rate,
-        "momentum": 0.9,
-        "nesterov": True,
-        "weight_decay": weight_decay,
-        "fused": True,
-    }
+    optimizer = {**SGD, "lr": learning_rate, "weight_decay": weight_decay}
     settings = {
         "trainer": {
             "max_epochs": epochs,

@@ -256,7 +256,8 @@ def test_nothing_that_a_training_started_outlives_it(
     if end == "by itself":
         assert trial_processes.run_in_own_session([], log) == 3
     else:
-        program = (
+        program = (  # a process that a shell started in the background has Ctrl-C ignored
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "from resnet_zoo.cli import trial_processes as t; from pathlib import Path\n"
             f"t.CHILD = 'a_child_of_a_trial'; t.run_in_own_session([], Path({str(log)!r}))"
         )
