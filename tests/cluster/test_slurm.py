@@ -34,7 +34,7 @@ def test_a_job_that_times_out_is_saved_requeued_and_finished(cluster: Any, tmp_p
     run, twin, log = tmp_path / "run", tmp_path / "twin", tmp_path / "job.log"
     words = [*SMALL, "--logger", "wandb", "--trainer.max_epochs", "20"]
     # Long enough that the signal, a minute or two after the start, finds it in training.
-    slow = ["--trainer.callbacks", "slow_updates.SlowUpdates", "--trainer.callbacks.seconds", "0.25"]
+    slow = ["--trainer.callbacks", "slow_updates.SlowUpdates", "--trainer.callbacks.seconds", "0.4"]
     job = cluster.ask(
         "sbatch", "--parsable", "--time=3", "--signal=USR1@60", f"--output={log}",
         str(PROJECT / "scripts/slurm_multi_node.sbatch"), *words, *slow,
