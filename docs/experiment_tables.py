@@ -43,6 +43,6 @@ def claims() -> str:
 
 def short(number: float | str) -> str:
     """A measured number to three digits; a count in full."""
-    if isinstance(number, str) or (float(number).is_integer() and number >= 1000):
-        return number if isinstance(number, str) else f"{number:,.0f}"
-    return f"{number:.3g}"
+    if isinstance(number, str):
+        return number
+    return f"{number:,.0f}" if number >= 1000 and float(number).is_integer() else f"{number:.3g}"

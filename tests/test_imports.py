@@ -20,6 +20,7 @@ LIBRARIES_FOR_TENSORS = {"torch", "jaxtyping", "numpy"}
 LIBRARIES_FOR_IMAGES = LIBRARIES_FOR_TENSORS | {"torchvision", "lightning", "PIL"}
 ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
+    "cores": (set(), set()),
     "registry": (set(), set()),
     "runs": (set(), set()),
     "metrics": (set(), {"torch"}),
@@ -31,7 +32,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "model": ({"registry", "backbones", "weights"}, LIBRARIES_FOR_TENSORS),
     "analysis": ({"registry", "complexity"}, LIBRARIES_FOR_TENSORS),
     "conformance": ({"registry", "backbones", "complexity", "model"}, LIBRARIES_FOR_TENSORS),
-    "data": ({"runs"}, LIBRARIES_FOR_IMAGES | {"fsspec"}),
+    "data": ({"cores", "runs"}, LIBRARIES_FOR_IMAGES | {"fsspec"}),
     "callbacks": ({"metrics", "runs", "safe_load"}, {"torch", "lightning", "numpy"}),
     "loggers": ({"metrics", "runs"}, {"torch", "lightning", "wandb", "yaml"}),
     "classifier": (

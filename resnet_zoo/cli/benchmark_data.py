@@ -117,8 +117,8 @@ def machine() -> dict[str, Any]:
     import torch
     import torchvision
 
+    from resnet_zoo.cores import available_cores
     from resnet_zoo.data.decoders import available_decoders, unavailable_decoders
-    from resnet_zoo.data.sources import available_cores
 
     return {
         "date": time.strftime("%Y-%m-%d"),

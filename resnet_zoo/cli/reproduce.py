@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnet_zoo.cli.parser import CommandParser, positive_int
+from resnet_zoo.cores import available_cores
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.experiments import catalogue
 from resnet_zoo.experiments.setting import PRESETS, Setting
@@ -83,7 +83,7 @@ def _work(conductor: Conductor, argv: Sequence[str], jobs: int, train_only: bool
             train(conductor, 1, say, wait=False)  # the helper was given its share of the cores
             return 0
         conductor.store.forget_failures(conductor.everything())
-        with helpers(argv, max(min(jobs, len(conductor.runs)) - 1, 0), num_cores()):
+        with helpers(argv, max(min(jobs, len(conductor.runs)) - 1, 0), available_cores()):
             conductor.judge_untrained(say)
             train(conductor, jobs, say, wait=True)
     except StoppedBySignal as stopped:
@@ -147,7 +147,7 @@ def _list() -> str:
 
 def _usual_jobs(setting: Setting) -> int:
     """One process for each core that we may use, since the quick nets are too small to share one among cores."""
-    return min(num_cores(), MOST_JOBS) if setting.quick else 1
+    return min(available_cores(), MOST_JOBS) if setting.quick else 1
 
 
 def _conclude(conductor: Conductor, reports: Sequence[ExperimentReport]) -> int:
@@ -167,10 +167,3 @@ def _conclude(conductor: Conductor, reports: Sequence[ExperimentReport]) -> int:
 def say(text: str) -> None:
     """One line of progress, at once."""
     print(text, flush=True)
-
-
-def num_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from resnet_zoo.classifier import ImageClassifier
+from resnet_zoo.cores import available_cores
 
 LONG_ENOUGH = 0.4
 """Seconds of a step from which on its time is that of its images, and no more of them are tried."""
@@ -99,4 +99,4 @@ def _seconds(
 def _in_words(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"this machine's CPU ({torch.get_num_threads()} of {os.cpu_count()} cores)"
+    return f"this machine's CPU ({torch.get_num_threads()} of {available_cores()} cores)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from resnet_zoo.cores import available_cores
 from resnet_zoo.data.decode import UnreadableImage, decode_crop
 from resnet_zoo.data.index import ImageIndex
 from resnet_zoo.data.slots import empty_batch
@@ -154,8 +154,3 @@ class FileImages:
         with ThreadPoolExecutor(max_workers=available_cores()) as pool:
             list(pool.map(load_chunk, torch.arange(len(self.index)).chunk(-(-len(self.index) // CHUNK))))
         return ResidentImages(images, self.labels, self.index, unreadable)
-
-
-def available_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

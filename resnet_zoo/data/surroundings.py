@@ -8,7 +8,8 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import GradientAccumulationScheduler
 
-from resnet_zoo.data.sources import ImageSource, ResidentImages, available_cores
+from resnet_zoo.cores import available_cores
+from resnet_zoo.data.sources import ImageSource, ResidentImages
 from resnet_zoo.errors import InvalidValue
 
 CPU = torch.device("cpu")

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from resnet_zoo.cores import available_cores
 from resnet_zoo.data import Synthetic
 from resnet_zoo.model import ImageModel, create_backbone
 
@@ -102,7 +103,7 @@ def machine(device: torch.device) -> dict[str, Any]:
         "date": time.strftime("%Y-%m-%d"),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "threads": torch.get_num_threads(),
-        "cores": os.cpu_count(),
+        "cores": available_cores(),
         "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "torch": torch.__version__,

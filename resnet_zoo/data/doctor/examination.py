@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from resnet_zoo.cores import available_cores
 from resnet_zoo.data.doctor.files import Examined, examine_file
 from resnet_zoo.data.doctor.findings import Finding
 from resnet_zoo.data.doctor.imagenet import is_known_oddity
 from resnet_zoo.data.doctor.layout import Layout
 from resnet_zoo.data.index import ImageIndex
-from resnet_zoo.data.sources import available_cores
 
 CHUNK = 64  # files a thread takes at a time
 Digests = dict[str, NDArray[np.uint64]]

@@ -13,10 +13,11 @@ from typing import Any
 
 import torch
 
+from resnet_zoo.cores import available_cores
 from resnet_zoo.data.index import ImageIndex
 from resnet_zoo.data.pipelines import training_transform
 from resnet_zoo.data.shuffling import permutation
-from resnet_zoo.data.sources import FileImages, available_cores
+from resnet_zoo.data.sources import FileImages
 from resnet_zoo.data.unreadable import fetch_readable
 
 SAMPLE = 2048  # files at most

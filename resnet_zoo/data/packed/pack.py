@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from resnet_zoo.cores import available_cores
 from resnet_zoo.data.array_file import read_arrays, write_arrays
 from resnet_zoo.data.index import ImageIndex
 from resnet_zoo.data.layout import EVERY_SPLIT, SEE, FolderRoot
@@ -18,7 +19,6 @@ from resnet_zoo.data.packed.encode import encode
 from resnet_zoo.data.packed.form import MANIFEST, UNFINISHED, Encoding, Manifest, PackedSplit, Shard
 from resnet_zoo.data.packed.root import is_packed
 from resnet_zoo.data.packed.shard import TABLE_SUFFIX, hash_file, read_table, write_shard
-from resnet_zoo.data.sources import available_cores
 from resnet_zoo.data.stores import Files
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.runs import sweep_unfinished, write_text_atomically
