@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
+UNMEASURED = "not measured yet"  # what the head of a config without a result says
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\w+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
 sys.path[:0] = [str(PROJECT)]
@@ -56,6 +57,18 @@ def configs() -> str:
         head = config_head(path)
         rows.append((f"`{path.stem}`", head["Title"], head["Result"]))
     return table(("config", "what it trains", "measured"), rows)
+
+
+def measured_configs() -> str:
+    """Those shipped experiments that have a result, and how many have none."""
+    heads = {path.stem: config_head(path) for path in sorted((PROJECT / "configs").glob("*.yaml"))}
+    measured = {name: head for name, head in heads.items() if head["Result"] != UNMEASURED}
+    rows = ((f"`{name}`", head["Title"], head["Result"]) for name, head in measured.items())
+    rest = (
+        f"The other {len(heads) - len(measured)} are {UNMEASURED}; [docs/recipes.md](docs/recipes.md) lists them all, "
+        "with their sources and\nwhat others published for them.\n"
+    )
+    return f"{table(('config', 'what it trains', 'measured'), rows)}\n{rest}"
 
 
 def recipes() -> str:
@@ -154,6 +167,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "data_speed": data_speed,
     "data_speed_in_short": data_speed_in_short,
     "experiments": experiments,
+    "measured_configs": measured_configs,
     "race": race,
     "recipes": recipes,
     "rules": rules,

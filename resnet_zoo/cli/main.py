@@ -52,7 +52,9 @@ COMMANDS: dict[str, Command] = {
     "list": Command("resnet_zoo.cli.list", "every backbone with its size, source and paper"),
     "describe": Command("resnet_zoo.cli.describe", "one backbone's layers, parameters and multiply-adds"),
     "explain": Command("resnet_zoo.cli.explain", "what a run would do, before it does it"),
-    "data": Command("resnet_zoo.cli.data", "look after data sets: find what is wrong with one"),
+    "data": Command(
+        "resnet_zoo.cli.data", "check a data set for damage, prepare ImageNet, pack images into few files"
+    ),
     "verify-resume": Command(
         "resnet_zoo.cli.verify_resume", "whether a config, killed and resumed, trains as if never stopped"
     ),
