@@ -35,6 +35,11 @@ class Augmentation(ABC):
             InvalidValue: it does not fit such images.
         """
 
+    def __repr__(self) -> str:
+        """As messages and ``explain`` show it; an augmentation keeps nothing but its options."""
+        options = (f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({', '.join(options)})"
+
 
 class ImageAugmentation(Augmentation):
     """Changes one image at a time, in a loader's worker: what depends on the picture, or would be slow in batches.
@@ -106,9 +111,6 @@ class Mixing(Augmentation):
             chosen: bool (b,), the images to be mixed in this way; the others keep their whole share.
         """
 
-    def __repr__(self) -> str:
-        return described(self, alpha=self.alpha, probability=self.probability)
-
 
 def check_probability(owner: Augmentation, name: str, value: float) -> None:
     """Refuse what is no probability, and 0, with which nothing would ever happen."""
@@ -117,8 +119,3 @@ def check_probability(owner: Augmentation, name: str, value: float) -> None:
             f"{type(owner).__name__}: {name}={value:g} is not allowed. Use a share above 0 and up to 1, e.g. 0.5; "
             "leave the augmentation out to do without it."
         )
-
-
-def described(owner: Augmentation, **options: object) -> str:
-    """An augmentation with its options, as messages and ``explain`` show it."""
-    return f"{type(owner).__name__}({', '.join(f'{name}={value!r}' for name, value in options.items())})"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
 from PIL import Image, ImageEnhance
 
-from resnet_zoo.data.augmentations.base import ImageAugmentation, described
+from resnet_zoo.data.augmentations.base import ImageAugmentation
 from resnet_zoo.data.random import SampleGenerator
 from resnet_zoo.errors import InvalidValue
 
@@ -63,21 +62,9 @@ class ColorJitter(ImageAugmentation):
             image = change(image, generator.uniform(low, high))
         return image
 
-    def __repr__(self) -> str:
-        return described(
-            self,
-            brightness=self.brightness,
-            contrast=self.contrast,
-            saturation=self.saturation,
-            hue=self.hue,
-        )
-
 
 def _around_one(width: float) -> tuple[float, float]:
     return max(0.0, 1.0 - width), 1.0 + width
-
-
-Adjustment = Callable[[Image.Image, float], Image.Image]
 
 
 def adjust_brightness(image: Image.Image, factor: float) -> Image.Image:

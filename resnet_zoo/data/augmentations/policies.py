@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, get_args
 
 from PIL import Image
 
-from resnet_zoo.data.augmentations.base import ImageAugmentation, check_probability, described
+from resnet_zoo.data.augmentations.base import ImageAugmentation, check_probability
 from resnet_zoo.data.augmentations.operations import Color, Warp
 from resnet_zoo.data.augmentations.spaces import INCREASING, STANDARD, WIDE, Choice
 from resnet_zoo.data.checks import check_choice, check_count, check_not_negative
@@ -97,18 +97,6 @@ class RandAugment(ImageAugmentation):
             image = choice.apply(image, magnitude / most, generator, warp)
         return image
 
-    def __repr__(self) -> str:
-        names = (
-            "num_ops",
-            "magnitude",
-            "policy",
-            "magnitude_std",
-            "probability",
-            "interpolation",
-            "fill",
-        )
-        return described(self, **{name: getattr(self, name) for name in names})
-
 
 class TrivialAugmentWide(ImageAugmentation):
     """One operation, drawn evenly from a list, of a strength drawn evenly from 31 (Mueller and Hutter 2021,
@@ -137,9 +125,6 @@ class TrivialAugmentWide(ImageAugmentation):
         strength = generator.integer(self.NUM_STRENGTHS) / (self.NUM_STRENGTHS - 1)
         warp = Warp(draw_resample(self.interpolation, generator), self.fill)
         return choice.apply(image, strength, generator, warp)
-
-    def __repr__(self) -> str:
-        return described(self, interpolation=self.interpolation, fill=self.fill)
 
 
 def draw_resample(interpolation: Interpolation, generator: SampleGenerator) -> Image.Resampling:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from resnet_zoo.data import random
-from resnet_zoo.data.augmentations.base import RegionAugmentation, check_probability, described
+from resnet_zoo.data.augmentations.base import RegionAugmentation, check_probability
 from resnet_zoo.data.checks import check_choice
 from resnet_zoo.errors import InvalidValue
 
@@ -129,11 +129,6 @@ class RandomErasing(RegionAugmentation):
         noise = noise_like(part, seeds[concerned], draw + _NOISE)
         return images_of(rows.index_copy_(0, concerned, torch.where(mask[concerned], noise, part)))
 
-    def __repr__(self) -> str:
-        return described(
-            self, probability=self.probability, scale=self.scale, ratio=self.ratio, fill=self.fill
-        )
-
 
 class Cutout(RegionAugmentation):
     """A square of every image takes the mean colour; its centre is any pixel, so that it may stick out (DeVries and
@@ -177,9 +172,6 @@ class Cutout(RegionAugmentation):
         height, width = images.shape[2:]
         mask = self.boxes(seeds, draw, height, width).mask(height, width)
         return images_of(rows_of(images).masked_fill_(mask, 0.0))
-
-    def __repr__(self) -> str:
-        return described(self, size=self.size)
 
 
 def noise_like(rows: Tensor, seeds: Tensor, draw: int) -> Tensor:
