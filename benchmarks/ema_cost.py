@@ -1,21 +1,23 @@
 """What an exponential moving average costs a training step, ours against Lightning's ``EMAWeightAveraging``.
 
-    python benchmarks/ema_cost.py [--rounds 7] [--threads 1]
+    python benchmarks/ema_cost.py [--rounds 7] [--write]
 
-In each round, for each net, one after the other: a training step (forward, backward, SGD with momentum), our callback's
-hook after it, Lightning's hook after it. Shown are medians with the smallest and largest of all rounds, the hook as a
-share of the step without it, and the ratio of the two hooks, formed round by round. A hook is called several times in
-a round and its mean is taken; a step is long enough as it is. The share falls as the batch grows: a hook costs the same
-whatever the number of images.
+In CPU time of one thread, which other work on the machine disturbs least. In each round, for each net, one after the
+other: a training step (forward, backward, SGD with momentum), our callback's hook after it, Lightning's hook after
+it. The record has medians with the smallest and largest of all rounds, the hook as a share of the step without it,
+and the ratio of the two hooks, formed round by round. A hook is called several times in a round and its mean is
+taken; a step is long enough as it is. The share falls as the batch grows: a hook costs the same whatever the number
+of images. With --write the record becomes benchmarks/results/ema_cost.json, which the table in docs/training.md is
+made from.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
-import statistics
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,8 +28,11 @@ from torch.nn.functional import cross_entropy
 
 from resnet_zoo.callbacks import EmaSettings, ExponentialMovingAverage
 from resnet_zoo.classifier import ImageClassifier
+from resnet_zoo.cli.timing.job import machine
+from resnet_zoo.cli.timing.rounds import Spread
 from resnet_zoo.model import create_backbone
 
+RESULT = Path(__file__).parent / "results" / "ema_cost.json"
 DECAY = 0.9999
 NETS = {"resnet20_cifar": (32, 128, 20), "resnet50": (224, 8, 5)}
 """Backbone: image size, images in a batch, calls of a hook in a round."""
@@ -35,11 +40,11 @@ OURS, LIGHTNING = "ours", "Lightning's"
 
 
 def seconds(work: Callable[[], object], times: int) -> float:
-    """Mean time of a call."""
-    start = time.perf_counter()
+    """Mean CPU time of a call."""
+    start = time.process_time()
     for _ in range(times):
         work()
-    return (time.perf_counter() - start) / times
+    return (time.process_time() - start) / times
 
 
 class Net:
@@ -81,10 +86,25 @@ class Net:
         return times
 
 
-def shown(values: list[float], unit: str, factor: float = 1.0) -> str:
-    """Median with the smallest and the largest."""
-    low, middle, high = (factor * f(values) for f in (min, statistics.median, max))
-    return f"{middle:.4g} {unit} ({low:.4g} to {high:.4g})"
+def measured(name: str, rounds: int) -> dict[str, Any]:
+    """What came out for a net of NETS; seconds, and ratios formed round by round."""
+    image_size, batch_size, calls = NETS[name]
+    net = Net(name, image_size, batch_size)
+    net.round(1)  # the first one allocates
+    times = [net.round(calls) for _ in range(rounds)]
+
+    def spread(value: Callable[[dict[str, float]], float]) -> dict[str, float]:
+        return Spread.of([value(each) for each in times])._asdict()
+
+    return {
+        "image_size": image_size,
+        "batch_size": batch_size,
+        "numbers": sum(tensor.numel() for tensor in net.module.state_dict().values()),
+        "step": spread(lambda each: each["step"]),
+        "hook": spread(lambda each: each[OURS]),
+        "share": spread(lambda each: each[OURS] / each["step"]),
+        "lightning_over_ours": spread(lambda each: each[LIGHTNING] / each[OURS]),
+    }
 
 
 def main() -> None:
@@ -93,27 +113,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    print(
-        f"torch {torch.__version__}, {platform.processor() or platform.machine()}, {options.threads} thread(s)"
-    )
-    for name, (image_size, batch_size, calls) in NETS.items():
-        net = Net(name, image_size, batch_size)
-        net.round(1)  # the first one allocates
-        rounds = [net.round(calls) for _ in range(options.rounds)]
-        tensors = [value.numel() for value in net.module.state_dict().values()]
-        print(
-            f"\n{name}: {len(tensors)} tensors, {sum(tensors):,} numbers; {batch_size} images of {image_size} pixels"
-        )
-        print(f"  training step  {shown([times['step'] for times in rounds], 'ms', 1e3)}")
-        for who in net.callbacks:
-            cost = shown([times[who] for times in rounds], "ms", 1e3)
-            share = shown([times[who] / times["step"] for times in rounds], "% of a step", 100)
-            print(f"  {who:<13}  {cost}; {share}")
-        ratios = [times[LIGHTNING] / times[OURS] for times in rounds]
-        print(f"  {LIGHTNING} / {OURS}  {shown(ratios, 'times')}")
+    torch.set_num_threads(1)
+    record = {
+        "machine": machine(torch.device("cpu")),
+        "rounds": options.rounds,
+        "nets": {name: measured(name, options.rounds) for name in NETS},
+    }
+    text = json.dumps(record, indent=1)
+    print(text)
+    if options.write:
+        RESULT.write_text(text + "\n")
 
 
 if __name__ == "__main__":

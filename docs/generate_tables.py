@@ -24,6 +24,7 @@ from docs.speed_tables import (  # noqa: E402
     augmentation_costs,
     data_speed,
     data_speed_in_short,
+    ema_cost,
     race,
     step_speed,
 )
@@ -166,6 +167,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "configs": configs,
     "data_speed": data_speed,
     "data_speed_in_short": data_speed_in_short,
+    "ema_cost": ema_cost,
     "experiments": experiments,
     "measured_configs": measured_configs,
     "race": race,

@@ -63,11 +63,34 @@ def augmentation_costs() -> str:
     return table(("", *(f"us an image of {size}x{size}:" for size in sizes)), rows) + f"\n{note}\n"
 
 
+def ema_cost() -> str:
+    """What averaging the weights takes in a training step, ours and Lightning's: ``benchmarks/ema_cost.py``."""
+    record = json.loads((RESULTS / "ema_cost.json").read_text())
+    rows = [
+        (
+            f"`{name}`, {net['batch_size']} of {net['image_size']} pixels",
+            "{} ms ({} to {})".format(*(f"{1e3 * value:.3g}" for value in net["hook"].values())),
+            f"{net['share']['median']:.2%}",
+            "{} times as long ({} to {})".format(*(f"{x:.1f}" for x in net["lightning_over_ours"].values())),
+        )
+        for name, net in record["nets"].items()
+    ]
+    around = record["machine"]
+    note = (
+        f"CPU time of one thread of {around['device']}, torch {around['torch']}, {around['date']}; medians of "
+        f"{record['rounds']} rounds, with the smallest and the largest."
+    )
+    head = (
+        "net, images of an update",
+        "update of the average",
+        "share of a training step",
+        "Lightning's `EMAWeightAveraging`",
+    )
+    return table(head, rows) + f"\n{note}\n"
+
+
 def race() -> str:
     """Test accuracy after minutes of training, ours and the usual script's."""
-    path = RESULTS / "race_cifar10.json"
-    if not path.exists():
-        return "Not measured yet.\n"
     rows = [
         (
             {"ours": "`r20_cifar10_fast`", "usual": "the usual script"}[record["contestant"]],
@@ -78,7 +101,7 @@ def race() -> str:
             f"{record['load_before']:.1f} to {record['load_after']:.1f}; torch {record['torch']}; "
             f"seed {record['seed']}; {record['date']}",
         )
-        for record in json.loads(path.read_text())
+        for record in json.loads((RESULTS / "race_cifar10.json").read_text())
     ]
     return table(("", "minutes of training:", "epochs:", "test top-1 %:", "machine"), rows)
 
