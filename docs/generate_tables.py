@@ -51,15 +51,6 @@ def commands() -> str:
     )
 
 
-def configs() -> str:
-    """The shipped experiments with their results, from the heads of the files."""
-    rows = []
-    for path in sorted((PROJECT / "configs").glob("*.yaml")):
-        head = config_head(path)
-        rows.append((f"`{path.stem}`", head["Title"], head["Result"]))
-    return table(("config", "what it trains", "measured"), rows)
-
-
 def measured_configs() -> str:
     """Those shipped experiments that have a result, and how many have none."""
     heads = {path.stem: config_head(path) for path in sorted((PROJECT / "configs").glob("*.yaml"))}
@@ -164,7 +155,6 @@ TABLES: dict[str, Callable[[], str]] = {
     "augmentations": augmentations,
     "claims": claims,
     "commands": commands,
-    "configs": configs,
     "data_speed": data_speed,
     "data_speed_in_short": data_speed_in_short,
     "ema_cost": ema_cost,

@@ -44,7 +44,8 @@ def data_speed_in_short() -> str:
     return (
         f"Measured per core on the same files, the loader is {ratios('originals')}\n"
         f"for training on full-size photographs, and {ratios('short side 256')} for copies\n"
-        "with a shorter side of 256 pixels, with the same pixels ([docs/data_speed.md](docs/data_speed.md)).\n"
+        "with a shorter side of 256 pixels. Its pixels are theirs up to rounding\n"
+        "([docs/data_speed.md](docs/data_speed.md)).\n"
     )
 
 
@@ -118,8 +119,8 @@ def step_speed() -> str:
         )
         for each in record["results"]:
             times = "{} ({} to {})".format(*(f"{1e3 * value:,.2f}" for value in each["seconds"].values()))
-            speed = f"{each['images_per_second']:,.0f}"
-            rows.append((net, each["name"], times, speed, tax or ""))
+            speed = each["images_per_second"]
+            rows.append((net, each["name"], times, f"{speed:,.{1 if speed < 100 else 0}f}", tax or ""))
             net = tax = ""  # for the first line of each net
         parts = {key: record["machine"][key] for key in ("device", "threads", "torch", "lightning", "date")}
         machines.append(", ".join(f"{key} {value}" for key, value in parts.items()))
