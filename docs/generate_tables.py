@@ -68,7 +68,11 @@ def recipes() -> str:
     folder, rows = PROJECT / "configs", []
     for path in sorted((*folder.glob("*.yaml"), *folder.glob("cifar10_30_epochs/*.yaml"))):
         head = config_head(path)
-        source = ". ".join(head[word] for word in ("Paper", "Note", "Needs") if word in head)
+        source = "<br>".join(
+            f"{'Needs ' if word == 'Needs' else ''}{head[word]}"
+            for word in ("Paper", "Note", "Needs")
+            if word in head
+        )
         name = f"`{path.relative_to(folder).with_suffix('').as_posix()}`"
         rows.append((name, head["Title"], source, head.get("Published", ""), head["Result"]))
     return table(("config", "what it trains", "source, remarks, needs", "published by others", "ours"), rows)
