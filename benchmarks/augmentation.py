@@ -7,25 +7,19 @@ docs/augmentation.md is made from.
 from __future__ import annotations
 
 import json
-import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 
 import torch
-import torchvision
 from PIL import Image
 from torch import Tensor
 
-PROJECT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(PROJECT)]
-
-from resnet_zoo.data import random  # noqa: E402
-from resnet_zoo.data.augment import BatchAugmentation  # noqa: E402
-from resnet_zoo.data.augmentations import (  # noqa: E402
+from resnet_zoo.cli.timing.job import machine
+from resnet_zoo.data import random
+from resnet_zoo.data.augment import BatchAugmentation
+from resnet_zoo.data.augmentations import (
     Augmentation,
     AugmentationPlan,
     ColorJitter,
@@ -37,13 +31,13 @@ from resnet_zoo.data.augmentations import (  # noqa: E402
     RandomErasing,
     TrivialAugmentWide,
 )
-from resnet_zoo.data.augmented import AugmentedImages  # noqa: E402
-from resnet_zoo.data.batch import ImageBatch  # noqa: E402
-from resnet_zoo.data.sources import ResidentImages  # noqa: E402
-from resnet_zoo.data.transforms import RandomResizedCrop, ScaleJitter  # noqa: E402
+from resnet_zoo.data.augmented import AugmentedImages
+from resnet_zoo.data.batch import ImageBatch
+from resnet_zoo.data.sources import ResidentImages
+from resnet_zoo.data.transforms import RandomResizedCrop, ScaleJitter
 
 ROUNDS, BATCH = 9, {224: 32, 32: 128}
-RESULT = PROJECT / "benchmarks" / "results" / "augmentation.json"
+RESULT = Path(__file__).parent / "results" / "augmentation.json"
 RSB = RandAugment(
     magnitude=7,
     policy="increasing",
@@ -88,11 +82,8 @@ def photographs(count: int, height: int, width: int) -> Tensor:
 def cases(size: int) -> Iterator[tuple[str, Callable[[], object]]]:
     """Names, and what to call for a batch of images of this size."""
     count = BATCH[size]
-    images, seeds, places = (
-        photographs(count, size, size),
-        random.combine(1, torch.arange(count)),
-        torch.arange(count),
-    )
+    images, places = photographs(count, size, size), torch.arange(count)
+    seeds = random.combine(1, places)
     pixels = images.permute(0, 3, 1, 2)
     whole = BatchAugmentation(4, True, 0.1)
     if size == 224:
@@ -136,21 +127,19 @@ def microseconds() -> dict[str, dict[str, float]]:
 def main() -> None:
     """Measure and write."""
     torch.set_num_threads(1)
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    around = machine(torch.device("cpu"))
     result = {
-        "machine": processor or platform.processor(),
+        "machine": around["device"],
         "versions": {
-            "torch": torch.__version__,
-            "torchvision": torchvision.__version__,
+            "torch": around["torch"],
+            "torchvision": around["torchvision"],
             "Pillow": Image.__version__,
         },
-        "date": date.today().isoformat(),
+        "date": around["date"],
         "rounds": ROUNDS,
         "batch": {str(size): count for size, count in BATCH.items()},
         "microseconds": microseconds(),
     }
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result["microseconds"], indent=1))
 

@@ -22,18 +22,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torchvision
 from lightning.pytorch import Callback, LightningModule, Trainer
 from PIL import Image
 from torch import Tensor, nn
@@ -43,6 +40,7 @@ from torchvision import transforms
 from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli import training
 from resnet_zoo.cli.step_time import measure_step
+from resnet_zoo.cli.timing.job import machine
 from resnet_zoo.data import ImageFolder
 from resnet_zoo.model import create_backbone, create_model
 
@@ -193,10 +191,9 @@ def main() -> None:
             **found,
         }
         record["epochs"] = record["updates"] * BATCH / TRAIN_IMAGES
-        record |= {"threads": torch.get_num_threads(), "cores": os.cpu_count(), "machine": platform.machine()}
-        record |= {"processor": processor(), "load_before": load, "load_after": os.getloadavg()[0]}
-        record |= {"torch": torch.__version__, "torchvision": torchvision.__version__}
-        record["date"] = date.today().isoformat()
+        around = machine(torch.device("cpu"))
+        record |= {"processor": around["device"], "load_before": load, "load_after": around["load"]}
+        record |= {key: around[key] for key in ("threads", "cores", "torch", "torchvision", "date")}
         print(json.dumps(record))
         keep(record)
 
@@ -204,16 +201,7 @@ def main() -> None:
 def keep(record: dict[str, Any]) -> None:
     """Add a record to the file of results, one a line."""
     records = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-    RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text("[\n" + ",\n".join(f"  {json.dumps(each)}" for each in [*records, record]) + "\n]\n")
-
-
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
-    )
 
 
 if __name__ == "__main__":
