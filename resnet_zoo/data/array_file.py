@@ -1,7 +1,8 @@
 """A file of named arrays that is mapped into memory and so shared by all processes that open it.
 
-Layout: eight bytes of magic, the length of a JSON header as a little-endian uint64, the header, then the arrays, each
-on a multiple of 64 bytes. The header says where they are and holds the SHA-256 of all that follows it.
+Layout: eight bytes of magic, the length of a JSON header as a little-endian uint64, the header's SHA-256, the header,
+then the arrays, each on a multiple of 64 bytes. The header says where they are and holds the SHA-256 of all that
+follows it, so that no byte of the file can change unnoticed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from resnet_zoo.runs import replacing
 
 MAGIC = b"rzarrays"
 ALIGNMENT = 64
-_PREFIX = len(MAGIC) + 8
+_LENGTH_END = len(MAGIC) + 8
+_PREFIX = _LENGTH_END + hashlib.sha256().digest_size
 
 
 class DamagedFile(InvalidValue):
@@ -64,7 +66,7 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], about: Mapping[
     text = json.dumps(header).encode()
     text += b" " * (-(_PREFIX + len(text)) % ALIGNMENT)
     with replacing(path) as temporary, temporary.open("wb") as file:
-        file.write(MAGIC + len(text).to_bytes(8, "little") + text)
+        file.write(MAGIC + len(text).to_bytes(8, "little") + hashlib.sha256(text).digest() + text)
         file.write(payload)
 
 
@@ -78,13 +80,13 @@ def read_arrays(path: Path) -> ArrayFile:
     size = path.stat().st_size
     with path.open("rb") as file:
         prefix = file.read(_PREFIX)
-        length = int.from_bytes(prefix[len(MAGIC) :], "little")
+        length = int.from_bytes(prefix[len(MAGIC) : _LENGTH_END], "little")
         if not prefix.startswith(MAGIC) or _PREFIX + length > size:
             raise DamagedFile(f"'{path}' is damaged: it does not begin as such a file does.")
-        try:
-            header = json.loads(file.read(length))
-        except ValueError as error:
-            raise DamagedFile(f"'{path}' is damaged: its header cannot be read.") from error
+        text = file.read(length)
+        if hashlib.sha256(text).digest() != prefix[_LENGTH_END:]:
+            raise DamagedFile(f"'{path}' is damaged: its header does not have its checksum.")
+        header = json.loads(text)
     start = _PREFIX + length
     if size != start + header["bytes"]:
         raise DamagedFile(

@@ -23,7 +23,7 @@ from resnet_zoo.data.index import ImageIndex, mapped_index
 from resnet_zoo.data.patience import ask
 from resnet_zoo.data.walk import below, changed_at, sizes_of
 
-FORMAT = 1
+FORMAT = 2
 WORTH_REMEMBERING = 50_000
 """Images from which on an index is kept; fewer are listed in a fraction of a second."""
 SETTLED_SECONDS = 2.0
@@ -42,7 +42,7 @@ def remembered(folder: str, key: Sequence[str]) -> ImageIndex | None:
         index, file = mapped_index(folder, path)
         if all(changed_at(below(folder, place)) == changed for place, changed in file.about["directories"]):
             return index if _has_these_sizes(index) else None
-    except (OSError, DamagedFile, KeyError):
+    except (OSError, DamagedFile):
         pass
     return None
 

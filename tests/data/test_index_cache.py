@@ -139,6 +139,17 @@ def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
             read_arrays(tmp_path / "short")
 
 
+def test_no_byte_of_a_file_changes_unnoticed(tmp_path: Path) -> None:
+    write_arrays(tmp_path / "file", {"a": np.arange(5), "b": np.array([1, 255], np.uint8)}, {"told": 1})
+    content = (tmp_path / "file").read_bytes()
+    for place in range(len(content)):
+        altered = bytearray(content)
+        altered[place] ^= 1
+        (tmp_path / "altered").write_bytes(altered)
+        with pytest.raises(DamagedFile, match="is damaged"):
+            read_arrays(tmp_path / "altered")
+
+
 @pytest.mark.parametrize("waiting", [0.0, 1.1])
 def test_answers_come_in_order_with_and_without_threads(
     waiting: float, monkeypatch: pytest.MonkeyPatch

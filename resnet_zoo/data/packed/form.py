@@ -14,7 +14,7 @@ from resnet_zoo.data.array_file import DamagedFile
 from resnet_zoo.errors import InvalidValue
 
 MANIFEST, UNFINISHED = "packed.json", "packing.json"
-VERSION = 1
+VERSION = 2
 USUAL_QUALITY = 90
 BEST_QUALITY = 100
 
