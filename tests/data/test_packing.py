@@ -119,6 +119,17 @@ def test_an_image_that_cannot_be_decoded_stays_one(
         assert data.num_samples == {"train": 12, "val": 12}
 
 
+def test_a_file_that_cannot_be_opened_does_not_stop_the_packing(
+    make_folder: MakeFolder, tmp_path: Path
+) -> None:
+    root = make_folder()
+    (root / "train" / "cat" / "000.jpg").unlink()
+    (root / "train" / "cat" / "000.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    data = folder(packed(root, tmp_path / "packed", short_side=20))  # it is among those measured for the room
+    with pytest.raises(UnreadableImage, match=r"train/cat/000.jpg"):
+        data.source("train").fetch(torch.tensor([0]), torch.tensor([0]))
+
+
 def test_a_store_keeps_few_files_open_and_travels_without_them(
     make_folder: MakeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

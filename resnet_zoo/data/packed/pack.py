@@ -15,11 +15,9 @@ from resnet_zoo.cores import available_cores
 from resnet_zoo.data.array_file import read_arrays, write_arrays
 from resnet_zoo.data.index import ImageIndex
 from resnet_zoo.data.layout import EVERY_SPLIT, SEE, FolderRoot
-from resnet_zoo.data.packed.encode import encode
 from resnet_zoo.data.packed.form import MANIFEST, UNFINISHED, Encoding, Manifest, PackedSplit, Shard
 from resnet_zoo.data.packed.root import is_packed
-from resnet_zoo.data.packed.shard import TABLE_SUFFIX, hash_file, read_table, write_shard
-from resnet_zoo.data.stores import Files
+from resnet_zoo.data.packed.shard import TABLE_SUFFIX, encode_file, hash_file, read_table, write_shard
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.runs import sweep_unfinished, write_text_atomically
 
@@ -61,11 +59,8 @@ class Packing(NamedTuple):
             return sum(int(index.sizes.sum(dtype=np.int64)) for index in self.indices.values())
         total = 0.0
         for index in self.indices.values():
-            files = Files(index)
             chosen = np.unique(np.linspace(0, len(index) - 1, SAMPLES).astype(int)).tolist()
-            sizes = [
-                len(encode(files.read(place), index.path(place), self.encoding).content) for place in chosen
-            ]
+            sizes = [len(encode_file(index, place, self.encoding).content) for place in chosen]
             total += float(np.mean(sizes)) * len(index)
         return int(total)
 

@@ -80,24 +80,24 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def encode_file(index: ImageIndex, position: int, encoding: Encoding) -> Encoded:
+    """A file in the form in which it is stored; of one that cannot be read there are no bytes."""
+    try:
+        content = Files(index).read(position)
+    except UnreadableImage:
+        return Encoded(b"", changed=False, readable=False)
+    return encode(content, index.path(position), encoding)
+
+
 def _encoded(
     index: ImageIndex, positions: Sequence[int], encoding: Encoding, threads: int
 ) -> Iterator[tuple[int, Encoded]]:
     """The images in order, a few of them ahead of the one that is written."""
-    files = Files(index)
-
-    def one(position: int) -> Encoded:
-        try:
-            content = files.read(position)
-        except UnreadableImage:
-            return Encoded(b"", changed=False, readable=False)
-        return encode(content, index.path(position), encoding)
-
     ahead: deque[tuple[int, Future[Encoded]]] = deque()
     pool = ThreadPoolExecutor(threads)
     try:
         for position in positions:
-            ahead.append((position, pool.submit(one, position)))
+            ahead.append((position, pool.submit(encode_file, index, position, encoding)))
             if len(ahead) > WAITING_PER_THREAD * threads:
                 done, future = ahead.popleft()
                 yield done, future.result()
