@@ -113,6 +113,11 @@ class ImageIndex:
         """Size of every file when it was indexed, uint32 (n,), in bytes."""
         return self._arrays["sizes"]
 
+    @property
+    def num_bytes(self) -> int:
+        """Size of all files when they were indexed."""
+        return int(self.sizes.sum(dtype=np.int64))
+
     @cached_property
     def labels(self) -> NDArray[np.int32]:
         """Label of every image, int32 (n,); -1 where unknown."""

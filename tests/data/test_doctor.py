@@ -85,10 +85,10 @@ def test_a_bomb_is_not_decoded(make_folder: MakeFolder, monkeypatch: pytest.Monk
     (root / "train" / "cat" / "bomb.png").write_bytes(png_of(60_000, 60_000))
     (root / "train" / "cat" / "broad.png").write_bytes(png_of(10_000, 10_000))
 
-    def refuse(path: str) -> None:
+    def refuse(content: object, path: str) -> None:
         assert not path.endswith("bomb.png")
 
-    monkeypatch.setattr("resnet_zoo.data.doctor.files.decode_file", refuse)
+    monkeypatch.setattr("resnet_zoo.data.doctor.files.decode_image", refuse)
     kinds = found(diagnose(str(root)))
     assert kinds["bomb"] == {"train/cat/bomb.png"}
     assert kinds["large"] == {"train/cat/broad.png"}

@@ -24,13 +24,11 @@ class Diagnosis:
         layout: its splits and class folders.
         findings: everything found, in folders and in files.
         quick: whether only headers and ends of the files were read.
-        num_bytes: size of all images.
     """
 
     layout: Layout
     findings: list[Finding]
     quick: bool
-    num_bytes: int
 
     @property
     def severity(self) -> Severity:
@@ -51,7 +49,7 @@ class Diagnosis:
             "severity": self.severity.name.lower(),
             "classes": len(self.layout.classes),
             "images": {split: len(index) for split, index in self.layout.splits.items()},
-            "bytes": self.num_bytes,
+            "bytes": self.layout.num_bytes,
             "findings": [
                 {"severity": finding.severity.name.lower(), **finding._asdict()} for finding in self.findings
             ],
@@ -67,7 +65,7 @@ class Diagnosis:
         images = ", ".join(f"{split} {len(index):,}" for split, index in self.layout.splits.items())
         lines = [
             f"{self.layout.root}: {self.data_set}, {len(self.layout.classes):,} classes, images: {images or 'none'}, "
-            f"{self.num_bytes / 1e6:,.1f} MB"
+            f"{self.layout.num_bytes / 1e6:,.1f} MB"
         ]
         by_kind: defaultdict[str, list[Finding]] = defaultdict(list)
         for finding in self.findings:
@@ -118,6 +116,6 @@ def diagnose(
         InvalidValue: a link leads back to a folder that it lies in.
     """
     layout = examine_layout(root)
-    findings, digests, num_bytes = examine_files(layout, quick, begin(layout.num_images))
+    findings, digests = examine_files(layout, quick, begin(layout.num_images))
     duplicates = [] if quick or not layout.splits else find_duplicates(layout, digests)
-    return Diagnosis(layout, [*layout.findings, *findings, *duplicates], quick, num_bytes)
+    return Diagnosis(layout, [*layout.findings, *findings, *duplicates], quick)

@@ -25,7 +25,7 @@ _NOT_READ = 0  # in place of a digest
 
 def examine_files(
     layout: Layout, quick: bool = False, advance: Callable[[int], None] = lambda count: None
-) -> tuple[list[Finding], Digests, int]:
+) -> tuple[list[Finding], Digests]:
     """Look at every file of every split.
 
     Decoders and hashes run outside Python's lock, so threads use all cores without importing torch once more each.
@@ -36,25 +36,23 @@ def examine_files(
         advance: told how many more files were looked at, from the calling thread.
 
     Returns:
-        the findings in the order of the files, per split the digest of every file, and the bytes of all files.
+        the findings in the order of the files, and per split the digest of every file.
     """
     findings: list[Finding] = []
     digests: Digests = {}
-    size = 0
     with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=available_cores()) as pool:
         warnings.simplefilter("ignore")  # what Pillow warns of is found here in other ways
         for split, index in layout.splits.items():
             seen = np.full(len(index), _NOT_READ, dtype=np.uint64)
             for start, chunk in _chunks(pool, index, quick):
                 for position, examined in enumerate(chunk, start):
-                    size += examined.size
                     if examined.digest is not None:
                         seen[position] = examined.digest
                     if examined.findings:
                         findings += _as_findings(examined, index.path(position))
                 advance(len(chunk))
             digests[split] = seen
-    return findings, digests, size
+    return findings, digests
 
 
 def _chunks(pool: ThreadPoolExecutor, index: ImageIndex, quick: bool) -> Iterator[tuple[int, list[Examined]]]:

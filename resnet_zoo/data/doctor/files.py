@@ -7,9 +7,11 @@ import io
 from pathlib import Path
 from typing import IO, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from resnet_zoo.data.decode import UnreadableImage, decode_file
+from resnet_zoo.data.decode import UnreadableImage, decode_image
 
 TAIL = 4096  # bytes at the end of a file in which a JPEG's or PNG's end marker must stand
 _END_MARKERS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
@@ -23,12 +25,10 @@ class Examined(NamedTuple):
 
     Attributes:
         findings: kind and detail of everything found.
-        size: in bytes.
         digest: 64 bits of a hash of the whole content; None if it was not read or the file is damaged.
     """
 
     findings: tuple[tuple[str, str], ...] = ()
-    size: int = 0
     digest: int | None = None
 
 
@@ -47,8 +47,8 @@ def examine_file(path: str, quick: bool = False) -> Examined:
         if not size:
             return Examined((("zero_byte", ""),))
         with Path(path).open("rb") as file:
-            content = b"" if quick else file.read()
-            stream: IO[bytes] = file if quick else io.BytesIO(content)
+            content = np.fromfile(file, np.uint8, count=0 if quick else -1)
+            stream: IO[bytes] = file if quick else io.BytesIO(content.data)
             findings, image_format = _examine_header(stream, path)
             stream.seek(max(0, size - TAIL))
             ends = _END_MARKERS.get(image_format, b"") in stream.read()
@@ -58,21 +58,21 @@ def examine_file(path: str, quick: bool = False) -> Examined:
     if quick:
         if not ends and not damaged:
             findings.insert(0, ("truncated", f"no end marker of {image_format} in the last {TAIL:,} bytes"))
-        return Examined(tuple(findings), size)
+        return Examined(tuple(findings))
     if damaged and damaged[0][0] == "bomb":  # which is not decoded to see whether the memory holds it
-        return Examined(tuple(findings), size)
-    damage = _why_not_decoded(path, ends)
+        return Examined(tuple(findings))
+    damage = _why_not_decoded(content, path, ends)
     findings = damage + [finding for finding in findings if finding not in damaged]
     if damage:
-        return Examined(tuple(findings), size)
-    digest = hashlib.blake2b(content, digest_size=8).digest()
-    return Examined(tuple(findings), size, int.from_bytes(digest, "little"))
+        return Examined(tuple(findings))
+    digest = hashlib.blake2b(content.data, digest_size=8).digest()
+    return Examined(tuple(findings), int.from_bytes(digest, "little"))
 
 
-def _why_not_decoded(path: str, ends: bool) -> list[tuple[str, str]]:
+def _why_not_decoded(content: NDArray[np.uint8], path: str, ends: bool) -> list[tuple[str, str]]:
     """Decode as a training does; nothing if that works."""
     try:
-        decode_file(path)
+        decode_image(content, path)
     except UnreadableImage as error:
         cut = not ends or "truncated" in error.cause.lower()
         return [("truncated" if cut else "unreadable", error.cause)]

@@ -13,10 +13,9 @@ from resnet_zoo.data.doctor import imagenet
 from resnet_zoo.data.doctor.findings import Finding
 from resnet_zoo.data.imagenet import NUM_CLASSES
 from resnet_zoo.data.index import ImageIndex
-from resnet_zoo.data.layout import quoted, require_root, subfolders
+from resnet_zoo.data.layout import EVERY_SPLIT, quoted, require_root, subfolders
 from resnet_zoo.data.scan import index_classes
 
-SPLITS = ("train", "val", "test")
 NAMED = 20  # at most so many stray files of a folder are named one by one
 
 
@@ -45,6 +44,11 @@ class Layout:
         """Images of all splits."""
         return sum(map(len, self.splits.values()))
 
+    @property
+    def num_bytes(self) -> int:
+        """Size of all images."""
+        return sum(index.num_bytes for index in self.splits.values())
+
 
 def examine_layout(root: str) -> Layout:
     """Find the splits and class folders of a root, and what does not fit.
@@ -56,7 +60,7 @@ def examine_layout(root: str) -> Layout:
         MissingData: there is no such folder.
     """
     layout = Layout(require_root("data set", root))
-    present = [name for name in SPLITS if Path(root, name).is_dir()]
+    present = [name for name in EVERY_SPLIT if Path(root, name).is_dir()]
     folders = {name: str(Path(root) / name) for name in present} or {"train": root}
     for split, folder in folders.items():
         _examine_split(layout, split, folder)

@@ -56,7 +56,7 @@ class Packing(NamedTuple):
     def estimated_bytes(self) -> int:
         """Room that the packed form takes, from a few images if they are encoded anew."""
         if self.encoding.short_side is None:
-            return sum(int(index.sizes.sum(dtype=np.int64)) for index in self.indices.values())
+            return sum(index.num_bytes for index in self.indices.values())
         total = 0.0
         for index in self.indices.values():
             chosen = np.unique(np.linspace(0, len(index) - 1, SAMPLES).astype(int)).tolist()
