@@ -1,10 +1,10 @@
 """From an image file to pixels: always uint8 RGB, whatever the file holds.
 
-JPEG goes through torchvision's decoder, everything else (and what that refuses) through Pillow. Not PNG: torchvision's
-decoder ends the process (SIGSEGV, seen with 0.29) on files whose damage libpng notices. The content decides, not the
-file's name: ImageNet has a PNG in a ``.JPEG`` name. Greyscale is repeated, CMYK
-converted, 16 bits cut to their upper 8, transparency dropped, the first frame of an animation taken. EXIF
-rotation is not applied, as is ImageNet's practice.
+JPEG goes through the decoders of ``decoders``, everything else (and what those leave) through Pillow. Not PNG:
+torchvision's decoder ends the process (SIGSEGV, seen with 0.29) on files whose damage libpng notices. The content
+decides, not the file's name: ImageNet has a PNG in a ``.JPEG`` name. Greyscale is repeated, CMYK converted, 16 bits
+cut to their upper 8, transparency dropped, the first frame of an animation taken. EXIF rotation is not applied, as is
+ImageNet's practice.
 """
 
 from __future__ import annotations
@@ -15,18 +15,15 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-import torchvision.io  # registers the operators
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from resnet_zoo.data.crops import Crop
+from resnet_zoo.data.crops import Crop, whole
 from resnet_zoo.data.decoders import Encoded, available_decoders, read_jpeg_header
 from resnet_zoo.errors import UserMistake
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-_OPERATORS = {b"\xff\xd8\xff": "decode_jpeg"}  # by the file's first bytes
-_RGB = torchvision.io.ImageReadMode.RGB.value
 
 
 class UnreadableImage(UserMistake):
@@ -49,25 +46,6 @@ class UnreadableImage(UserMistake):
         return type(self), (self.path, self.cause)  # so that it crosses from a worker process unchanged
 
 
-def decode_file(path: str) -> Tensor:
-    """The pixels of an image file.
-
-    Args:
-        path: of the file.
-
-    Returns:
-        uint8 (3, h, w), channels-last in memory.
-
-    Raises:
-        UnreadableImage: the file is missing, empty, cut short or not an image.
-    """
-    try:
-        content = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise UnreadableImage(path, error.strerror or str(error)) from error
-    return decode_image(content, path)
-
-
 def decode_image(content: Encoded, path: str) -> Tensor:
     """The pixels of an encoded image.
 
@@ -81,10 +59,11 @@ def decode_image(content: Encoded, path: str) -> Tensor:
     Raises:
         UnreadableImage: it is empty, cut short or not an image.
     """
-    with naming_the_image(path):
-        if not len(content):
-            raise ValueError("the file is empty")
-        return _decode(content)
+
+    def everything(height: int, width: int) -> Crop:
+        return Crop(whole(height, width), (height, width), whole(height, width))
+
+    return decode_crop(content, path, everything).clone()
 
 
 def decode_crop(
@@ -115,7 +94,12 @@ def decode_crop(
             decoded = decoder.decode_region(content, header, crop.region())
             if decoded is not None:
                 return crop.apply_to_region(torch.from_numpy(decoded).permute(2, 0, 1), out)
-    image = decode_image(content, path)  # another format, or damaged
+    with naming_the_image(path):
+        if not len(content):
+            raise ValueError("the file is empty")
+        if header is not None and not header.complete:  # Pillow would not mind an end that is missing alone
+            raise ValueError("the image is truncated: its end is missing")
+        image = _decode_with_pillow(content.tobytes())
     return choose(image.shape[1], image.shape[2]).apply(image, out)
 
 
@@ -128,32 +112,6 @@ def naming_the_image(path: str) -> Iterator[None]:
         raise UnreadableImage(path, "not an image of a known format") from error
     except Exception as error:
         raise UnreadableImage(path, str(error).strip().rstrip(".") or type(error).__name__) from error
-
-
-def _decode(content: Encoded) -> Tensor:
-    header = read_jpeg_header(content)
-    if header is not None and not header.complete:  # torchvision would fill up with grey
-        raise ValueError("the image is truncated: its end is missing")
-    start = content[:8].tobytes()
-    name = next((name for magic, name in _OPERATORS.items() if start.startswith(magic)), "")
-    decoder = native_decoder(name)
-    if decoder is not None:
-        try:
-            image: Tensor = decoder(torch.from_numpy(content), _RGB, False)
-        except RuntimeError:
-            pass  # Pillow reads some files that torchvision refuses, and says better what is wrong with others
-        else:
-            return image
-    return _decode_with_pillow(content.tobytes())
-
-
-def native_decoder(name: str) -> Callable[[Tensor, int, bool], Tensor] | None:
-    """The decoder of this name in torchvision, if there is one.
-
-    The operator itself, because the function around it warns at every call since torchvision 0.29 that it will go
-    one day. When it goes, Pillow takes over: three quarters of the speed, the same pixels.
-    """
-    return getattr(torch.ops.image, name, None) if name else None
 
 
 def _upper_byte(image: Tensor) -> Tensor:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
+
+from resnet_zoo.data.decode import decode_image
 
 
 def picture(seed: int, height: int = 40, width: int = 48) -> Image.Image:
@@ -21,3 +25,8 @@ def encoded(image: Image.Image, image_format: str = "JPEG", **options: Any) -> b
     buffer = io.BytesIO()
     image.save(buffer, image_format, **options)
     return buffer.getvalue()
+
+
+def decoded(path: Path | str) -> Tensor:
+    """The pixels of an image file, uint8 (3, h, w)."""
+    return decode_image(np.fromfile(path, dtype=np.uint8), str(path))

@@ -11,8 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from resnet_zoo.data import decode
-from resnet_zoo.data.decode import UnreadableImage, decode_file, is_image_name, native_decoder
+from resnet_zoo.data.decode import UnreadableImage, decode_image, is_image_name
+from resnet_zoo.data.decoders import available_decoders, use_decoders
+from resnet_zoo.data.index import ImageIndex
+from resnet_zoo.data.stores import Files
 from resnet_zoo.errors import UserMistake
 from tests.data.damage import png_of
 from tests.data.pictures import encoded, picture
@@ -22,9 +24,8 @@ SIXTEEN_BITS = np.asarray(RGB.convert("L")).astype(np.uint16) * 257
 
 
 def decoded(path: Path, content: bytes) -> Tensor:
-    """What the decoder makes of a file with this content."""
-    path.write_bytes(content)
-    return decode_file(str(path))
+    """What becomes of a file with this content."""
+    return decode_image(np.frombuffer(bytearray(content), dtype=np.uint8), str(path))
 
 
 def by_pillow(content: bytes, path: Path) -> Tensor:
@@ -112,7 +113,7 @@ def test_damage_is_an_error_that_names_the_file(kind: str, tmp_path: Path) -> No
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnreadableImage, match="No such file"):
-        decode_file(str(tmp_path / "absent.jpg"))
+        Files(ImageIndex.of(str(tmp_path), [("", "absent.jpg", 0, 1)])).read(0)
 
 
 def test_the_error_survives_pickling() -> None:
@@ -122,19 +123,17 @@ def test_the_error_survives_pickling() -> None:
     assert str(error).startswith("cannot read the image 'a/b.jpg': why.")
 
 
-def test_without_native_decoders_pillow_gives_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_native_decoders_pillow_gives_the_same(tmp_path: Path) -> None:
     contents = [encoded(RGB.convert(mode)) for mode in ("RGB", "L", "CMYK")]
     native = [decoded(tmp_path / "image", content) for content in contents]
-    monkeypatch.setattr(decode, "native_decoder", lambda name: None)
-    for content, expected in zip(contents, native, strict=True):
-        assert int((decoded(tmp_path / "image", content).int() - expected.int()).abs().max()) <= 1
+    with use_decoders():
+        for content, expected in zip(contents, native, strict=True):
+            assert int((decoded(tmp_path / "image", content).int() - expected.int()).abs().max()) <= 1
 
 
 def test_the_native_decoder_is_there() -> None:
     """If this fails, torchvision has dropped its decoder: everything works on, but slower."""
-    assert native_decoder("decode_jpeg") is not None
+    assert "torchvision" in [decoder.name for decoder in available_decoders()]
 
 
 def test_names_of_images() -> None:

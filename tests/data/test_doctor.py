@@ -13,7 +13,7 @@ import pytest
 from resnet_zoo.cli.data_need import Need
 from resnet_zoo.cli.main import main
 from resnet_zoo.cli.step_time import StepTime
-from resnet_zoo.data.decode import UnreadableImage, decode_file
+from resnet_zoo.data.decode import UnreadableImage
 from resnet_zoo.data.doctor import imagenet
 from resnet_zoo.data.doctor.diagnosis import Diagnosis, diagnose
 from resnet_zoo.data.doctor.findings import KINDS, Severity
@@ -21,7 +21,7 @@ from resnet_zoo.data.doctor.layout import examine_layout
 from resnet_zoo.data.doctor.speed import ReadingSpeed
 from tests.data.conftest import MakeFolder
 from tests.data.damage import odd_files, png_of, unreadable_files, write_into
-from tests.data.pictures import encoded, picture
+from tests.data.pictures import decoded, encoded, picture
 
 
 def found(diagnosis: Diagnosis) -> dict[str, set[str]]:
@@ -66,9 +66,9 @@ def test_what_is_called_damaged_is_what_a_training_cannot_read(make_folder: Make
     for path in (*(root / "train" / "cat").iterdir(), *(root / "val" / "dog").iterdir()):
         if str(path) in errors:
             with pytest.raises(UnreadableImage):
-                decode_file(str(path))
+                decoded(path)
         else:
-            decode_file(str(path))
+            decoded(path)
 
 
 @pytest.mark.parametrize("quick", [False, True])

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torchvision import datasets
 
 from resnet_zoo.data import UnreadableImage
-from resnet_zoo.data.decode import decode_file
 from resnet_zoo.data.index import ImageIndex
 from resnet_zoo.data.scan import index_classes, index_folder
 from resnet_zoo.data.sources import FileImages, ResidentImages
 from resnet_zoo.data.transforms import CenterCrop
+from tests.data.pictures import decoded
 
 CLASSES = ["cat", "dog", "owl"]
 
@@ -84,7 +84,7 @@ def test_files_and_resident_give_the_same_images(make_folder: Callable[..., Path
     positions = torch.tensor([3, 11, 0, 3])
     images = files.fetch(positions, None)
     assert torch.equal(images, resident.fetch(positions, None))
-    assert torch.equal(images[1], files.transform(decode_file(files.index.path(11)), None))
+    assert torch.equal(images[1], files.transform(decoded(files.index.path(11)), None))
     assert torch.equal(files.labels, resident.labels)
     assert images.is_contiguous(memory_format=torch.channels_last)
 
@@ -116,7 +116,7 @@ def test_a_store_may_hand_out_bytes_or_pixels(make_folder: Callable[[list[str]],
 
     class Pixels:
         def read(self, position: int) -> NDArray[np.uint8]:
-            return np.ascontiguousarray(decode_file(index.path(position)).permute(1, 2, 0).numpy())
+            return np.ascontiguousarray(decoded(index.path(position)).permute(1, 2, 0).numpy())
 
     positions = torch.tensor([3, 0, 11])
     assert torch.equal(

@@ -4,8 +4,9 @@
     simplejpeg  the whole image, if the package is installed
     torchvision the whole image; always there
 
-All three are libjpeg-turbo with its default, accurate settings, and give the same pixels. What none of them takes is
-left to ``decode.decode_image``: other formats, and JPEGs that are damaged or out of the ordinary.
+All three are libjpeg-turbo with its default, accurate settings, and give the same pixels (of CMYK, which they convert
+to RGB themselves, within one level). What none of them takes is left to Pillow
+(``decode.decode_crop``): other formats, and JPEGs that are damaged or out of the ordinary.
 """
 
 from resnet_zoo.data.decoders.choice import available_decoders, unavailable_decoders, use_decoders
