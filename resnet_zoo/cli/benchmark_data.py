@@ -117,12 +117,13 @@ def machine() -> dict[str, Any]:
     import torch
     import torchvision
 
+    from resnet_zoo.cli.timing.job import processor
     from resnet_zoo.cores import available_cores
     from resnet_zoo.data.decoders import available_decoders, unavailable_decoders
 
     return {
         "date": time.strftime("%Y-%m-%d"),
-        "processor": platform.processor() or platform.machine(),
+        "processor": processor(),
         "cores": available_cores(),
         "load": os.getloadavg()[0],
         "python": platform.python_version(),

@@ -101,7 +101,7 @@ def machine(device: torch.device) -> dict[str, Any]:
 
     return {
         "date": time.strftime("%Y-%m-%d"),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
         "threads": torch.get_num_threads(),
         "cores": available_cores(),
         "load": round(os.getloadavg()[0], 2),
@@ -112,7 +112,7 @@ def machine(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
     """The CPU's name as Linux says it, else what Python knows."""
     description = Path("/proc/cpuinfo")
     lines = description.read_text(errors="replace").splitlines() if description.exists() else []
