@@ -35,7 +35,8 @@ def samples_of_epoch(
         epoch: number of the epoch.
 
     Returns:
-        Images and their augmentation seeds, int64 (n,) both. No two takes of a run have the same seed.
+        Images and their augmentation seeds, int64 (n,) both. Every take of a run has a seed of its own, but for the
+        chance that two hashes of 64 bits are equal.
     """
     if repeats == 1:
         order = permutation(num_samples, seed, epoch, _ORDER)
