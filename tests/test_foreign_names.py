@@ -173,7 +173,7 @@ ROWS = (
         "a checkpoint's hyper-parameters would silently win over the command line",
     ),
     Row(
-        "_actions", ("cli/training_cli.py",),
+        "_actions", ("cli/training_parser.py",),
         lambda: "seed" in [action.dest for action in _parser_with_seed()._actions],
         "the nearest option in messages about unknown ones",
     ),

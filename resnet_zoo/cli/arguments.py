@@ -72,12 +72,6 @@ class Arguments:
         option = self.option(key)
         return option if option is not None else lookup(self.config.values, tuple(key.split(".")))
 
-    def whole_number(self, key: str) -> int | None:
-        """The value of a dotted key where it is written as a whole number: ``1``, but neither ``1.0`` nor ``true``."""
-        given = self.get(key)
-        value = parse_scalar(given) if isinstance(given, str) else given
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
-
 
 def lookup(values: Any, path: KeyPath) -> Any:
     """The value at a path of keys and list positions; None where there is none."""

@@ -21,7 +21,7 @@ from resnet_zoo.cli.precision_choice import choose_precision, device_of
 from resnet_zoo.cli.run_setup import configured_rate
 from resnet_zoo.cli.stand_in import with_stand_in
 from resnet_zoo.cli.step_time import measure_step
-from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI
+from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue, MissingData
 from resnet_zoo.optim import Position, split_parameters
 
@@ -65,10 +65,7 @@ def parsed(arguments: Arguments) -> TrainingCLI:
     Raises:
         UserMistake: something in it is not allowed.
     """
-    try:
-        return TrainingCLI("explain", arguments, Launch("none"), construct=False)
-    except ParseRefused as refused:
-        raise refused.mistake from refused.__cause__
+    return TrainingCLI("explain", arguments, Launch("none"), construct=False)
 
 
 def _config_lines(cli: TrainingCLI, arguments: Arguments) -> Iterator[str]:

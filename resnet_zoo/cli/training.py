@@ -26,7 +26,7 @@ from resnet_zoo.cli.resuming import check_resume
 from resnet_zoo.cli.run_end import run_to_its_end
 from resnet_zoo.cli.run_setup import given_checkpoint, newest_checkpoint, open_run_directory, start_run
 from resnet_zoo.cli.summary import print_fit_table, print_result
-from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI
+from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue, SaidElsewhere
 from resnet_zoo.loggers import close_loggers
 from resnet_zoo.metrics import Scores, WeightsName
@@ -81,11 +81,7 @@ def _run(
 def _build(
     command: str, arguments: Arguments, launch: Launch, more_callbacks: Sequence[Callback]
 ) -> TrainingCLI:
-    try:
-        more_callbacks = [TellDataWorkers(), *more_callbacks]
-        cli = TrainingCLI(command, arguments, launch, more_callbacks=more_callbacks)
-    except ParseRefused as refused:
-        raise refused.mistake from refused.__cause__
+    cli = TrainingCLI(command, arguments, launch, more_callbacks=[TellDataWorkers(), *more_callbacks])
     if command == "fit":
         cli.datamodule.check_batch_size(cli.trainer.world_size, cli.trainer.accumulate_grad_batches)
     return cli

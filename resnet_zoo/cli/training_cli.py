@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 import yaml
 from lightning.pytorch import Callback, Trainer
@@ -36,37 +36,14 @@ from resnet_zoo.cli.consistency import check_training
 from resnet_zoo.cli.descriptions import DESCRIPTIONS, OWNED_TRAINER_KEYS
 from resnet_zoo.cli.launch import LAUNCHER_KEYS, Launch, trainer_defaults
 from resnet_zoo.cli.names import short_names
-from resnet_zoo.cli.parse_errors import explain
 from resnet_zoo.cli.precision_choice import settle_precision
 from resnet_zoo.cli.preflight import follow_launcher
 from resnet_zoo.cli.run_options import add_run_options
+from resnet_zoo.cli.training_parser import TrainingParser
 from resnet_zoo.data import ImageDataModule
-from resnet_zoo.errors import InvalidValue, UserMistake
+from resnet_zoo.errors import InvalidValue
 from resnet_zoo.registry import registry
 from resnet_zoo.runs import redact
-
-BATCH_LIMITS = (*(f"limit_{loop}_batches" for loop in ("train", "val", "test", "predict")), "overfit_batches")
-"""Keys of the trainer that are a number of batches or a share of them."""
-
-
-class ParseRefused(SystemExit):
-    """Carries our explanation past jsonargparse's own error handling, which catches every ordinary exception."""
-
-    def __init__(self, mistake: UserMistake) -> None:
-        super().__init__(2)
-        self.mistake = mistake
-
-
-class _Parser(LightningArgumentParser):
-    """Raises an explained mistake where jsonargparse would print its usage."""
-
-    arguments: Arguments = Arguments()
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        if not self.exit_on_error:  # a parser that jsonargparse made for the arguments of one class
-            super().error(message, ex)
-        known = [action.dest for action in self._actions if action.dest != "help"]
-        raise ParseRefused(explain(str(ex or message), self.arguments, known)) from ex
 
 
 class TrainingCLI(LightningCLI):
@@ -105,7 +82,7 @@ class TrainingCLI(LightningCLI):
             subclass_mode_data=True,
             save_config_callback=None,
             seed_everything_default=0,
-            parser_class=_Parser,
+            parser_class=TrainingParser,
             parser_kwargs={
                 "prog": f"resnet-zoo {command}",
                 "description": DESCRIPTIONS[command],
@@ -126,7 +103,7 @@ class TrainingCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """The keys that belong to no class of the framework: the run and what is written about it."""
-        assert isinstance(parser, _Parser)
+        assert isinstance(parser, TrainingParser)
         parser.arguments = self.arguments
         add_run_options(parser, self.command)
         parser.link_arguments("data.num_classes", "model.num_classes", apply_on="instantiate")
@@ -134,12 +111,11 @@ class TrainingCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse our words, whatever ``sys.argv`` holds.
 
-        jsonargparse makes 1.0 of a 1 where both kinds of numbers are allowed, and Lightning takes 1.0 for everything.
+        Raises:
+            UserMistake: something in them is not allowed.
         """
-        self.config = parser.parse_args(args)
-        for key in BATCH_LIMITS:
-            if (count := self.arguments.whole_number(f"trainer.{key}")) is not None:
-                self.config.trainer[key] = count
+        assert isinstance(parser, TrainingParser)
+        self.config = parser.parse(args)
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: a checkpoint's hyper-parameters never override the config or the command line."""
@@ -200,9 +176,6 @@ class TrainingCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer, with the callbacks that every run has beside the config's own."""
         settings = self.config_init.trainer.as_dict()
-        settings |= {
-            key: self.config.trainer[key] for key in BATCH_LIMITS
-        }  # building makes 1.0 of 1 once more
         shown = settings["enable_progress_bar"] is not False
         ours: list[Callback] = [
             RunSummary(self.notes),

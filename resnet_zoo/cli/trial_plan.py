@@ -12,7 +12,7 @@ from resnet_zoo.cli.arguments import Arguments
 from resnet_zoo.cli.building import build
 from resnet_zoo.cli.explain import length_of_training, world_size
 from resnet_zoo.cli.launch import Launch
-from resnet_zoo.cli.training_cli import ParseRefused, TrainingCLI
+from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue
 
 LONGEST_EPOCH = 60
@@ -82,10 +82,7 @@ def make_plan(arguments: Arguments, kill_at: int | None, whole: bool) -> TrialPl
         UserMistake: what ``fit`` would raise before it trains.
         InvalidValue: there is no such update.
     """
-    try:
-        cli = TrainingCLI("fit", arguments, Launch("none"), construct=False)
-    except ParseRefused as refused:
-        raise refused.mistake from refused.__cause__
+    cli = TrainingCLI("fit", arguments, Launch("none"), construct=False)
     data = build(cli.parser, cli.config).data
     trainer, ranks = cli.config.trainer, world_size(cli)
     accumulation = int(trainer.accumulate_grad_batches)
