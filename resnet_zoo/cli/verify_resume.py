@@ -1,6 +1,6 @@
 """``resnet-zoo verify-resume``: train a config twice, once killed and resumed, and compare the two to the last bit.
 
-Standard library only until the options are understood.
+torch is imported only once the options are understood.
 """
 
 from __future__ import annotations
@@ -46,7 +46,6 @@ def main(argv: list[str], run: Run = run_in_own_session) -> int:
         UserMistake: something in the options, the config or the data is not as it must be.
     """
     from resnet_zoo.cli.arguments import joined
-    from resnet_zoo.cli.trial import Trial
 
     parser = _parser()
     known = set(parser._option_string_actions)
@@ -55,6 +54,9 @@ def main(argv: list[str], run: Run = run_in_own_session) -> int:
     fit = [word for word in words if word.partition("=")[0] not in known]
     if options.devices is not None:
         fit.append(f"--trainer.devices={options.devices}")
+
+    from resnet_zoo.cli.trial import Trial
+
     plan = _plan(fit, options.kill_at, options.whole)
     print("\n".join(["the trial", *(f"  {line}" for line in plan.lines())]), flush=True)
     with _folder(options.out) as (folder, keep):

@@ -54,6 +54,20 @@ def test_light_commands_import_no_library(words: list[str]) -> None:
     assert answer.stderr.splitlines()[-1] == ""
 
 
+def test_help_of_other_commands_waits_for_no_torch() -> None:
+    commands = [
+        [name, "--help"] for name in ("analyze", "data", "deepen", "describe", "report", "verify-resume")
+    ]
+    commands += [["benchmark", "--help"], ["benchmark", "step", "--help"], ["data", "check", "--help"]]
+    program = (
+        "import sys, contextlib; from resnet_zoo.cli.main import main\n"
+        f"for words in {commands}:\n"
+        "    with contextlib.suppress(SystemExit): main(words)\n"
+        "    assert 'torch' not in sys.modules, words"
+    )
+    subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, check=True)
+
+
 def test_help_lists_every_command_and_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
