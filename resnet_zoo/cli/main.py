@@ -6,7 +6,6 @@ Importing torch takes seconds and Lightning more; a command pays only for what i
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import signal
 import sys
@@ -14,30 +13,16 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
-from typing import NamedTuple
 
 from resnet_zoo import __version__
-from resnet_zoo.errors import SaidElsewhere, UserMistake, unknown_name
+from resnet_zoo.cli.commands import HELP, Command, lines_of, run_command
+from resnet_zoo.errors import SaidElsewhere, UserMistake
 from resnet_zoo.runs.atomic import why_not_written
 from resnet_zoo.runs.status import PREEMPTED
 
 FAILED, MISTAKE, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
 """Exit codes: the disk takes no more; what was given is wrong; Ctrl-C; the reader of the output went away (128 + the
 signal's number)."""
-
-
-class Command(NamedTuple):
-    """Where a command lives and what it is for.
-
-    Attributes:
-        module: has ``main(argv: list[str]) -> int``.
-        help: one line for the overview.
-        keeps_name: whether ``argv`` begins with the command's name, for a module that serves several commands.
-    """
-
-    module: str
-    help: str
-    keeps_name: bool = False
 
 
 TRAINING = "resnet_zoo.cli.training"
@@ -165,24 +150,17 @@ def _ready_to_be_stopped(words: list[str]) -> Iterator[None]:
 
 
 def _run(words: list[str]) -> int:
-    if not words or words[0] in ("-h", "--help", "help"):
+    if not words or words[0] in HELP:
         print(overview())
         return 0 if words else MISTAKE
-    name, rest = words[0], words[1:]
-    if name == "--version":
+    if words[0] == "--version":
         print(f"resnet-zoo {__version__}")
         return 0
-    if name not in COMMANDS:
-        raise unknown_name("command", name, COMMANDS, "See 'resnet-zoo --help'.")
-    command = COMMANDS[name]
-    code: int = importlib.import_module(command.module).main(words if command.keeps_name else rest)
-    return code
+    return run_command("command", COMMANDS, words, "resnet-zoo")
 
 
 def overview() -> str:
     """The text of ``resnet-zoo --help``."""
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {command.help}" for name, command in COMMANDS.items()]
     return "\n".join(
         [
             "usage: resnet-zoo COMMAND [...]",
@@ -190,7 +168,7 @@ def overview() -> str:
             "Train residual networks, their ancestors and their rivals.",
             "",
             "commands:",
-            *lines,
+            *lines_of(COMMANDS),
             "",
             "options:",
             "  --help       this text; 'resnet-zoo COMMAND --help' explains a command",

@@ -12,7 +12,8 @@ import pytest
 
 import resnet_zoo
 from resnet_zoo.cli import main as dispatcher
-from resnet_zoo.cli.main import COMMANDS, Command, main
+from resnet_zoo.cli.commands import Command
+from resnet_zoo.cli.main import COMMANDS, main
 from resnet_zoo.cli.parser import CommandParser, positive_int
 from resnet_zoo.errors import InvalidValue
 
