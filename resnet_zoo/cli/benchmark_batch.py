@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from resnet_zoo.cli.benchmark_step import add_job_options, append_record, job_of
+from resnet_zoo.cli.benchmark_job import add_job_options, job_of, publish, record_of
 from resnet_zoo.cli.parser import CommandParser, positive_int
 from resnet_zoo.errors import InvalidValue
 
@@ -47,10 +46,8 @@ def main(argv: list[str]) -> int:
         raise InvalidValue(
             f"not even one image of {job.image_size}x{job.image_size} pixels fits. Use a smaller net or image size."
         )
-    record = _record(job, reason, largest, bytes_by_size[largest])
-    if options.save is not None:
-        append_record(options.save, record)
-    print(json.dumps(record, indent=2) if options.json else as_text(record))
+    record = {**record_of(job, [reason]), "largest_batch": largest, "bytes": bytes_by_size[largest]}
+    publish(record, options, as_text)
     return 0
 
 
@@ -109,21 +106,6 @@ def train_once(job: Job) -> int:
         optimizer.step()
     torch.cuda.synchronize(device)
     return torch.cuda.max_memory_allocated(device)
-
-
-def _record(job: Job, reason: str, largest: int, most_bytes: int) -> dict[str, Any]:
-    from resnet_zoo.cli.timing.job import machine
-
-    return {
-        "backbone": job.backbone,
-        "arguments": job.arguments,
-        "image_size": job.image_size,
-        "precision": job.precision,
-        "notes": [reason],
-        "machine": machine(job.torch_device),
-        "largest_batch": largest,
-        "bytes": most_bytes,
-    }
 
 
 def as_text(record: dict[str, Any]) -> str:

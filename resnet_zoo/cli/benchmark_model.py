@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING, Any
 
-from resnet_zoo.cli.benchmark_step import add_job_options, append_record, in_milliseconds, job_of
+from resnet_zoo.cli.benchmark_job import (
+    add_job_options,
+    heading,
+    in_milliseconds,
+    job_of,
+    publish,
+    timed_record,
+)
 from resnet_zoo.cli.parser import CommandParser, positive_int
 
 if TYPE_CHECKING:
@@ -28,10 +34,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--steps", type=positive_int, default=3, help="passes of a round")
     parser.add_argument("--rounds", type=positive_int, default=7, help="after one that is not counted")
     options, rest = parser.parse_known_args(argv)
-    record = measure_model(options, rest)
-    if options.save is not None:
-        append_record(options.save, record)
-    print(json.dumps(record, indent=2) if options.json else as_text(record))
+    publish(measure_model(options, rest), options, as_text)
     return 0
 
 
@@ -40,8 +43,6 @@ def measure_model(options: argparse.Namespace, words: list[str]) -> dict[str, An
     job, reason = job_of(options, options.name, words)
 
     from resnet_zoo.cli.allocator import keep_memory
-    from resnet_zoo.cli.timing.job import machine
-    from resnet_zoo.cli.timing.peaks import measured_peak, published_peak
     from resnet_zoo.cli.timing.rounds import Spread, seconds_of
 
     notes = [reason, *([keep_memory()] if job.device == "cpu" else [])]
@@ -52,31 +53,9 @@ def measure_model(options: argparse.Namespace, words: list[str]) -> dict[str, An
             taken = seconds_of(lambda work=work: [work() for _ in range(options.steps)], job.torch_device)  # type: ignore[misc]
             if number:
                 seconds[name].append(taken / options.steps)
-    around = machine(job.torch_device)
-    measured = measured_peak(job.torch_device, job.dtype)
     operations = {"forward": job.operations / 3, "forward and backward": job.operations}
-    spreads = {name: Spread.of(values) for name, values in seconds.items()}
-    return {
-        "backbone": job.backbone,
-        "arguments": job.arguments,
-        "image_size": job.image_size,
-        "batch_size": job.batch_size,
-        "precision": job.precision,
-        "notes": notes,
-        "steps": options.steps,
-        "rounds": options.rounds,
-        "machine": around,
-        "peak": {"measured": measured, "published": published_peak(around["device"], job.dtype)},
-        "results": [
-            {
-                "name": name,
-                "seconds": spread._asdict(),
-                "images_per_second": job.batch_size / spread.median,
-                "share_of_measured_peak": operations[name] / spread.median / measured,
-            }
-            for name, spread in spreads.items()
-        ],
-    }
+    spreads = {name: (Spread.of(values), operations[name]) for name, values in seconds.items()}
+    return timed_record(job, notes, options, spreads)
 
 
 def _passes(job: Job) -> dict[str, Callable[[], None]]:
@@ -103,14 +82,8 @@ def _passes(job: Job) -> dict[str, Callable[[], None]]:
 
 def as_text(record: dict[str, Any]) -> str:
     """The measurement as a table."""
-    around, peak = record["machine"], record["peak"]
     lines = [
-        f"{record['backbone']}, {record['image_size']}x{record['image_size']} pixels, batch {record['batch_size']}, "
-        f"{record['precision']}; {record['rounds']} rounds of {record['steps']}, in turns",
-        f"{around['device']}, {around['threads']} threads, load {around['load']}; torch {around['torch']}, "
-        f"{around['date']}; matrices: {peak['measured'] / 1e12:,.3g} TFLOP/s measured",
-        *record["notes"],
-        "",
+        *heading(record),
         f"{'':<22}{'ms (least to most)':>34}{'images/s':>12}{'of peak':>9}",
     ]
     lines += [
