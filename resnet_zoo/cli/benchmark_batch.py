@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     add_job_options(parser)
     parser.add_argument("--most", type=positive_int, default=65536, help="images to try")
     options, rest = parser.parse_known_args(argv)
-    job, reason = job_of(options, options.name, rest)
+    job, reason = job_of(options, options.name, rest, batch_size=1)
     if job.device != "cuda":
         raise InvalidValue(
             f"the largest batch can be found on a GPU only, and this would run on {job.device}: a system that runs "

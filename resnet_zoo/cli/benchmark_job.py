@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 def add_job_options(parser: CommandParser) -> None:
     """The options that say what is measured and where the result goes; ``publish`` obeys the last two."""
-    parser.add_argument("--batch-size", type=positive_int, default=128, help="images in a step")
     parser.add_argument("--image-size", type=positive_int, help="pixels; else the backbone's usual size")
     parser.add_argument("--num-classes", type=positive_int, help="logits; else the usual number")
     parser.add_argument(
@@ -31,7 +30,20 @@ def add_job_options(parser: CommandParser) -> None:
     parser.add_argument("--save", type=Path, metavar="FILE", help="append the record to a JSON file")
 
 
-def job_of(options: argparse.Namespace, backbone: str, words: list[str]) -> tuple[Job, str]:
+def add_timing_options(parser: CommandParser, steps: int, help_of_steps: str) -> None:
+    """The options that say how much is measured.
+
+    Args:
+        parser: of the command.
+        steps: of a round, by default.
+        help_of_steps: what a step is.
+    """
+    parser.add_argument("--batch-size", type=positive_int, default=128, help="images in a step")
+    parser.add_argument("--steps", type=positive_int, default=steps, help=help_of_steps)
+    parser.add_argument("--rounds", type=positive_int, default=7, help="after one that is not counted")
+
+
+def job_of(options: argparse.Namespace, backbone: str, words: list[str], batch_size: int) -> tuple[Job, str]:
     """What the options describe, and the sentence about its precision.
 
     Raises:
@@ -61,7 +73,7 @@ def job_of(options: argparse.Namespace, backbone: str, words: list[str]) -> tupl
         backbone=backbone,
         image_size=measured.image_size,
         num_classes=measured.model.head.out_features,
-        batch_size=options.batch_size,
+        batch_size=batch_size,
         precision=choice,
         device=device,
         arguments=arguments,

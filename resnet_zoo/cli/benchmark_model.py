@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_zoo.cli.benchmark_job import (
     add_job_options,
+    add_timing_options,
     heading,
     in_milliseconds,
     job_of,
     publish,
     timed_record,
 )
-from resnet_zoo.cli.parser import CommandParser, positive_int
+from resnet_zoo.cli.parser import CommandParser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +32,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("name", help="a name from 'resnet-zoo list', or an import path")
     add_job_options(parser)
-    parser.add_argument("--steps", type=positive_int, default=3, help="passes of a round")
-    parser.add_argument("--rounds", type=positive_int, default=7, help="after one that is not counted")
+    add_timing_options(parser, 3, "passes of a round")
     options, rest = parser.parse_known_args(argv)
     publish(measure_model(options, rest), options, as_text)
     return 0
@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
 
 def measure_model(options: argparse.Namespace, words: list[str]) -> dict[str, Any]:
     """Forward and forward with backward, in turns; the result in plain types."""
-    job, reason = job_of(options, options.name, words)
+    job, reason = job_of(options, options.name, words, options.batch_size)
 
     from resnet_zoo.cli.allocator import keep_memory
     from resnet_zoo.cli.timing.rounds import Spread, seconds_of

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from resnet_zoo.cli.benchmark_job import (
     add_job_options,
+    add_timing_options,
     heading,
     in_milliseconds,
     job_of,
     publish,
     timed_record,
 )
-from resnet_zoo.cli.parser import CommandParser, positive_int
+from resnet_zoo.cli.parser import CommandParser
 from resnet_zoo.errors import unknown_name
 
 if TYPE_CHECKING:
@@ -51,14 +52,13 @@ def _parser() -> CommandParser:
     add_job_options(parser)
     parser.add_argument("--backbone", required=True, help="a name from 'resnet-zoo list', or an import path")
     parser.add_argument("--against", default="bare", help=f"any of {','.join(CONTENDERS)}; by default bare")
-    parser.add_argument("--steps", type=positive_int, default=20, help="of a turn")
-    parser.add_argument("--rounds", type=positive_int, default=7, help="after one that is not counted")
+    add_timing_options(parser, 20, "of a turn")
     return parser
 
 
 def measure_step(options: argparse.Namespace, words: list[str], names: list[str]) -> dict[str, Any]:
     """Let our training and the contenders of these names take turns; the result in plain types."""
-    job, reason = job_of(options, options.backbone, words)
+    job, reason = job_of(options, options.backbone, words, options.batch_size)
     job = replace(job, updates=(options.rounds + 1) * options.steps)
 
     from resnet_zoo.cli.allocator import keep_memory

@@ -94,6 +94,7 @@ def test_a_table_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (["step", "--backbone", "plain_mpl"], "'plain_mlp'"),
         (["model", "plain_mlp", "--batch-size", "0"], "at least 1"),
+        (["batch", "plain_mlp", "--accelerator", "cpu", "--batch-size", "4"], "batch-size"),
         (["modle", "plain_mlp"], "'model'"),
     ],
 )
