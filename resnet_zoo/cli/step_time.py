@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
 
 from resnet_zoo.classifier import ImageClassifier
+from resnet_zoo.cli.timing.rounds import seconds_of
 from resnet_zoo.cores import available_cores
 
 LONG_ENOUGH = 0.4
@@ -57,12 +59,13 @@ def measure_step(
     while True:
         batch = torch.randn(images, 3, image_size, image_size, device=device)
         labels = torch.arange(images, device=device) % model.num_classes
-        _seconds(step, batch, labels, device, clock)  # memory and algorithms for this shape
-        seconds = _seconds(step, batch, labels, device, clock)
+        work = partial(step, batch, labels)
+        work()  # memory and algorithms for this shape
+        seconds = seconds_of(work, device, clock)
         if seconds >= LONG_ENOUGH or images >= most_images:
             break
         images = min(images * 2, most_images)
-    rounds = [seconds, *(_seconds(step, batch, labels, device, clock) for _ in range(ROUNDS - 1))]
+    rounds = [seconds, *(seconds_of(work, device, clock) for _ in range(ROUNDS - 1))]
     return StepTime(images / statistics.median(rounds), images, _in_words(device))
 
 
@@ -80,20 +83,6 @@ def _training_step(
         optimizer.zero_grad()
 
     return step
-
-
-def _seconds(
-    step: Callable[..., Any],
-    batch: torch.Tensor,
-    labels: torch.Tensor,
-    device: torch.device,
-    clock: Callable[[], float],
-) -> float:
-    start = clock()
-    step(batch, labels)
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return clock() - start
 
 
 def _in_words(device: torch.device) -> str:
