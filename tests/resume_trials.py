@@ -10,28 +10,16 @@ from resnet_zoo.callbacks.resume_trial import KillAt, SampleOrder
 from resnet_zoo.cli import training
 from resnet_zoo.runs import RunDirectory
 from tests.ranks import run_on_ranks
+from tests.tiny_runs import fit_words
 
-# 5 updates an epoch, the last one shorter; a row every 2 updates, so that one is under way wherever a checkpoint is.
-CONFIG = """
-trainer: {max_epochs: 3, accelerator: cpu, enable_progress_bar: false, log_every_n_steps: 2}
-model:
-  backbone: {class_path: tests.small_nets.convolutional, init_args: {dropout: 0.3}}
-  optimizer: {class_path: torch.optim.SGD, init_args: {lr: 0.02, momentum: 0.9, weight_decay: 1e-3}}
-  lr_schedule: {class_path: OneCycleSchedule}
-data:
-  class_path: Synthetic
-  init_args: {image_size: 8, num_train: 58, num_val: 21, num_test: 9, num_distinct: 58, global_batch_size: 12}
-logger: none
-"""
 Moment = tuple[int, Literal["training", "validation"]]
 """After how many updates a training is killed, and during what."""
 
 
 def words_for(folder: Path, name: str, *words: str) -> list[str]:
-    """What trains the config in ``folder / name``."""
-    (folder / "config.yaml").write_text(CONFIG)
+    """What trains the tiny run in ``folder / name``."""
     samples(folder, name).mkdir(exist_ok=True)
-    return ["fit", "--config", str(folder / "config.yaml"), "--run_dir", str(folder / name), *words]
+    return fit_words(folder / name, *words)
 
 
 def samples(folder: Path, name: str) -> Path:
