@@ -16,6 +16,7 @@ from resnet_zoo.errors import InvalidValue
 from resnet_zoo.lean_module import LeanModule
 from resnet_zoo.ledger import SampleLedger
 from resnet_zoo.metrics import TOP_K, Scores, TopKCounts, WeightsName, named_scores
+from resnet_zoo.ranks import is_in_group
 from resnet_zoo.weights import state_of
 
 
@@ -186,7 +187,7 @@ def broadcast_from_rank_zero(tensors: Iterable[Tensor]) -> None:
     DistributedDataParallel may do so with a module's buffers as well, before a forward pass; when exactly it does is
     its own business and depends on its settings.
     """
-    if not (dist.is_available() and dist.is_initialized()):
+    if not is_in_group():
         return
     with torch.no_grad():
         for tensor in tensors:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
+
+from resnet_zoo.ranks import sum_over_ranks
 
 
 class InexactEvaluation(RuntimeError):
@@ -49,10 +50,7 @@ class SampleLedger:
 
     def all_reduce(self) -> None:
         """Add the counts of all ranks; every rank must call it, once."""
-        if dist.is_available() and dist.is_initialized():
-            if self._counts.device.type == "cpu" and "cpu" not in str(dist.get_backend_config()):
-                self._counts = self._counts.to(torch.accelerator.current_accelerator())
-            dist.all_reduce(self._counts, op=dist.ReduceOp.SUM)
+        self._counts = sum_over_ranks(self._counts)
 
     @property
     def duplicates(self) -> int:

@@ -15,6 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from resnet_zoo.ranks import from_all_ranks, is_in_group, sum_over_ranks
+
 TOP_K = 5
 """Top-5 is the second published accuracy of ImageNet; it means nothing with fewer than five classes."""
 
@@ -150,20 +152,12 @@ class TopKCounts:
         self._waiting, self._reduced = list(other._waiting), other._reduced
 
     def all_reduce(self) -> None:
-        """Add the counts of all ranks, in place, with one sum; every rank must call it. A second call adds nothing.
-
-        Without an initialised process group there is nothing to add.
-        """
+        """Add the counts of all ranks with one sum; every rank must call it. A second call adds nothing."""
         if self._reduced:
             return
         self._collect()
         self._reduced = True
-        if not (dist.is_available() and dist.is_initialized()):
-            return
-        if self._sums.device.type == "cpu" and dist.get_backend() == dist.Backend.NCCL:
-            # A rank that has seen no batch yet still takes part, with zeros, from where its backend can reach them.
-            self._move_to(torch.device("cuda", torch.cuda.current_device()))
-        dist.all_reduce(self._sums, op=dist.ReduceOp.SUM)
+        self._sums = sum_over_ranks(self._sums)
 
     def scores(self) -> Scores:
         """The scores of what was counted, on this rank or, after ``all_reduce``, on all; waits for the device."""
@@ -182,17 +176,14 @@ class TopKCounts:
     def of_all_ranks(self) -> list[list[float]]:
         """What each rank has counted since its last reset, to be saved; every rank must call it."""
         self._collect()
-        if self._reduced or not (dist.is_available() and dist.is_initialized()):
-            return [self._sums.tolist()]
-        gathered: list[list[float]] = [[] for _ in range(dist.get_world_size())]
-        dist.all_gather_object(gathered, self._sums.tolist())
-        return gathered
+        own = self._sums.tolist()
+        return [own] if self._reduced else from_all_ranks(own)
 
     def go_on_from(self, saved: list[list[float]]) -> None:
         """Continue what ``of_all_ranks`` gave: each rank its own, or rank 0 everything if there were more or fewer."""
         self.reset()
         rank, world_size = 0, 1
-        if dist.is_available() and dist.is_initialized():
+        if is_in_group():
             rank, world_size = dist.get_rank(), dist.get_world_size()
         if len(saved) == world_size:
             self._sums += torch.tensor(saved[rank], dtype=torch.float64)

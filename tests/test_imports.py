@@ -63,6 +63,7 @@ PART_OF = {
     "entry": "registry",
     "plugins": "registry",
     "ledger": "metrics",
+    "ranks": "metrics",
     "precision": "optim",
     "exact_evaluation": "classifier",
     "lean_module": "classifier",

@@ -6,11 +6,11 @@ import sys
 from typing import Any, NamedTuple, Protocol
 
 import torch
-import torch.distributed as dist
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.optim import Optimizer
 
 from resnet_zoo.errors import UserMistake
+from resnet_zoo.ranks import from_all_ranks, sum_over_ranks
 
 
 class BadImage(Protocol):
@@ -80,10 +80,11 @@ class BadImages(Callback):
         """
         if not self.budget:
             return
-        missing = _sum_over_ranks(len(self._of_update), pl_module.device)
+        missing = int(sum_over_ranks(torch.tensor(len(self._of_update))))
         if not missing:
             return
-        self._remember(_from_all_ranks(self._of_update), trainer.is_global_zero)
+        of_all_ranks = [image for part in from_all_ranks(self._of_update) for image in part]
+        self._remember(of_all_ranks, trainer.is_global_zero)
         found = self._planned - missing
         if not found:
             optimizer.zero_grad(
@@ -158,20 +159,3 @@ class BadImages(Callback):
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def _sum_over_ranks(count: int, device: torch.device) -> int:
-    if not (dist.is_available() and dist.is_initialized()):
-        return count
-    total = torch.tensor(count, device=device)
-    dist.all_reduce(total, op=dist.ReduceOp.SUM)
-    return int(total)
-
-
-def _from_all_ranks(images: list[BadImage]) -> list[BadImage]:
-    """The bad images of an update over all ranks, in the same order on each of them."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return images
-    gathered: list[list[BadImage]] = [[] for _ in range(dist.get_world_size())]
-    dist.all_gather_object(gathered, images)
-    return [image for part in gathered for image in part]

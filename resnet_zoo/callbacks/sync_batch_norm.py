@@ -15,6 +15,8 @@ import torch.distributed as dist
 from lightning.pytorch.plugins.layer_sync import TorchSyncBatchNorm
 from torch import Tensor, nn
 
+from resnet_zoo.ranks import is_in_group
+
 
 class CpuSyncBatchNorm(nn.modules.batchnorm._BatchNorm):
     """Batch norm whose statistics in training are those of all ranks' batches together, which may differ in size."""
@@ -24,7 +26,7 @@ class CpuSyncBatchNorm(nn.modules.batchnorm._BatchNorm):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name
         """Images (b, c, ...) to normalised images of the same shape."""
-        alone = not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1
+        alone = not is_in_group() or dist.get_world_size() == 1
         uses_batch = self.training or self.running_mean is None
         if alone or not uses_batch:
             output: Tensor = super().forward(input)

@@ -7,10 +7,9 @@ import io
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
-from torch import Tensor
 
 from resnet_zoo.cli.training_cli import TrainingCLI
+from resnet_zoo.ranks import from_all_ranks
 from resnet_zoo.runs import RunDirectory, write_text_atomically
 
 FILE_NAME = "predictions.csv"
@@ -26,7 +25,7 @@ def write_predictions(cli: TrainingCLI, checkpoint: Path | None, directory: RunD
         trainer.predict(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True) or []
     )
     columns = [torch.cat(parts) for parts in zip(*batches, strict=True)] if batches else []
-    everything = _from_all_ranks(columns)
+    everything = [part for part in from_all_ranks(columns) if part]
     if not trainer.is_global_zero:
         return
     indices, labels, values, classes, unreadable = (
@@ -54,11 +53,3 @@ def write_predictions(cli: TrainingCLI, checkpoint: Path | None, directory: RunD
     write_text_atomically(path, text.getvalue())
     left_out = f", {len(unreadable):,} images cannot be read" if len(unreadable) else ""
     print(f"{len(rows):,} predictions written to  {path}{left_out}")
-
-
-def _from_all_ranks(columns: list[Tensor]) -> list[list[Tensor]]:
-    if not (dist.is_available() and dist.is_initialized()):
-        return [columns]
-    gathered: list[list[Tensor]] = [[] for _ in range(dist.get_world_size())]
-    dist.all_gather_object(gathered, columns)
-    return [part for part in gathered if part]
