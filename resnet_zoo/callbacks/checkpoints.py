@@ -238,5 +238,5 @@ def validation_follows(trainer: Trainer, batch_idx: int) -> bool:
     A state saved just before would resume without it; it is saved after it, or one update later, instead.
     """
     every = trainer.val_check_batch
-    within_epoch = every is not None and trainer.enable_validation and (batch_idx + 1) % every == 0
+    within_epoch = every is not None and (batch_idx + 1) % every == 0 and trainer.enable_validation
     return trainer.is_last_batch or within_epoch
