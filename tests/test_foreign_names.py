@@ -57,12 +57,6 @@ def _iterator_is_kept() -> bool:
         loader._iterator._shutdown_workers()  # type: ignore[attr-defined, union-attr]
 
 
-def _lerp_moves_by_its_share() -> bool:
-    averages = [torch.zeros(2), torch.ones(1)]
-    torch._foreach_lerp_(averages, [torch.full((2,), 8.0), torch.full((1,), 5.0)], 0.25)
-    return [average.tolist() for average in averages] == [[2.0, 2.0], [2.0]]
-
-
 def _multiplication_is_in_place() -> bool:
     gradients = [torch.ones(2), torch.full((1,), 3.0)]
     torch._foreach_mul_(gradients, 2.0)
@@ -104,10 +98,6 @@ ROWS = (
         "_foreach_norm", ("callbacks/non_finite_skip.py",),
         lambda: [float(n) for n in torch._foreach_norm([torch.tensor([3.0, 4.0]), torch.ones(1)])] == [5, 1],
         "non_finite.skip",
-    ),
-    Row(
-        "_foreach_lerp_", ("callbacks/averaged_tensors.py",), _lerp_moves_by_its_share,
-        "the moving average of the weights",
     ),
     Row(
         "_foreach_mul_", ("callbacks/bad_images.py",), _multiplication_is_in_place,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from resnet_zoo.errors import InvalidValue
 
@@ -27,27 +28,27 @@ class AveragedTensors:
     """
 
     def __init__(self, module: nn.Module) -> None:
-        self._own = {name: value for name, value in module.state_dict().items() if isinstance(value, Tensor)}
+        own = {name: value for name, value in module.state_dict().items() if isinstance(value, Tensor)}
         self.values: dict[str, Tensor] = {
-            name: tensor.to(_kept_type(tensor), copy=True) for name, tensor in self._own.items()
+            name: tensor.to(_kept_type(tensor), copy=True) for name, tensor in own.items()
         }
-        self._floating = [name for name, tensor in self._own.items() if tensor.is_floating_point()]
-        self._others = [name for name in self._own if name not in set(self._floating)]
+        floating = [name for name, tensor in own.items() if tensor.is_floating_point()]
+        counters = [name for name, tensor in own.items() if not tensor.is_floating_point()]
+        self._averages = [self.values[name] for name in floating]
+        self._averaged = [own[name] for name in floating]
+        self._copies = [self.values[name] for name in counters]
+        self._counters = [own[name] for name in counters]
 
     @torch.no_grad()
     def update(self, decay: float) -> None:
         """Move each average by ``1 - decay`` of the way to the module's tensor, all in one call; 0 copies."""
-        averages = [self.values[name] for name in self._floating]
-        torch._foreach_lerp_(
-            averages,
-            [
-                self._own[name].to(average.dtype)
-                for name, average in zip(self._floating, averages, strict=True)
-            ],
-            1.0 - decay,
-        )
-        for name in self._others:
-            self.values[name].copy_(self._own[name])
+        own = [
+            tensor.to(average.dtype) for tensor, average in zip(self._averaged, self._averages, strict=True)
+        ]
+        move = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        move(self._averages, own, None)
+        for copy, counter in zip(self._copies, self._counters, strict=True):
+            copy.copy_(counter)
 
     @torch.no_grad()
     def load(self, saved: Mapping[str, Tensor]) -> None:

@@ -19,7 +19,7 @@ def moved(module: nn.Module) -> None:
 
 
 def test_one_fused_call_moves_all_floating_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Guards a private name of torch's; where it goes, the update must be written anew."""
+    """What torch's helper is taken for; should it ever go through them one by one, the update is slow."""
     calls: list[Any] = []
     fused = torch._foreach_lerp_
 
