@@ -30,7 +30,7 @@ def check_scores(scores: Scores, trainer: Trainer, learning_rate: float, first_s
     if scores.evaluated and not math.isfinite(scores.loss):
         raise TrainingDiverged(
             f"training diverged: the loss is {scores.loss} between update {first_step} and {trainer.global_step} "
-            f"(epoch {trainer.current_epoch}, learning rate {learning_rate:g}). {_advice(trainer)}"
+            f"{where_it_was(trainer, learning_rate)}. {_advice(trainer)}"
         )
 
 

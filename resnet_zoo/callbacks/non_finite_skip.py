@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from typing import Any, cast
@@ -94,8 +95,7 @@ class SkipNonFinite(Callback):
             )
 
     def _is_finite(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> bool:
-        losses = cast(CountedTraining, pl_module).train_counts.loss_sum()
-        if not torch.isfinite(torch.tensor(losses)):
+        if not math.isfinite(cast(CountedTraining, pl_module).train_counts.loss_sum()):
             return False
         if getattr(trainer.precision_plugin, "scaler", None) is not None:
             return True  # float16's scaler looks at them itself, and infinite ones are part of how it works
