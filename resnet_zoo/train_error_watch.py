@@ -47,10 +47,11 @@ class TrainErrorWatch:
             self.released_at = step
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds; plain types. Every rank must call it."""
-        return {"released_at": self.released_at, "counts": self.counts.of_all_ranks()}
+        """What a checkpoint holds, plain types; every rank must call it. Counts that nobody waits for are left out."""
+        return {"released_at": self.released_at, "counts": self.counts.of_all_ranks() if self.holds else []}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         self.released_at = state["released_at"]
-        self.counts.go_on_from(state["counts"])
+        if state["counts"]:
+            self.counts.go_on_from(state["counts"])
