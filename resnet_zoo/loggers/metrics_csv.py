@@ -25,8 +25,8 @@ class MetricsCSV(Logger):
 
     Each row goes to the file at once, so that a killed process loses at most the row it was writing. A metric that
     was not seen before adds a column, for which the whole file is replaced atomically. With a file already there, as
-    on resume, rows are added below its own, once ``keep_first_rows`` has
-    dropped those of updates that are made again. Only rank 0 writes.
+    on resume, rows are added below its own, once ``keep_first_rows`` has dropped those of updates that are made again.
+    Only rank 0 writes.
 
     Args:
         run_directory: the run that owns the file. Nothing is created before the first row.
@@ -70,21 +70,23 @@ class MetricsCSV(Logger):
         """
         self._unwritten.append({"step": step, **{name: _number(value) for name, value in metrics.items()}})
         try:
-            self._look_at_file()
-            while self._unwritten:
-                self._write(self._unwritten[0])
-                del self._unwritten[0]
+            self._write_all()
         except OSError as error:
             self._keep(error)
 
     def close(self, exit_code: int = 0) -> None:
         """Try once more to write what could not be written, and say what is lost."""
         try:
-            while self._unwritten:
-                self._write(self._unwritten[0])
-                del self._unwritten[0]
+            self._write_all()
         except OSError as error:
             _say(f"{len(self._unwritten)} rows of '{self.run_directory.metrics}' are lost: {error.strerror}.")
+
+    def _write_all(self) -> None:
+        if self._unwritten:
+            self._look_at_file()
+        while self._unwritten:
+            self._write(self._unwritten[0])
+            del self._unwritten[0]
 
     def _write(self, row: Mapping[str, Any]) -> None:
         """Append a row, or raise and leave the file as it was."""

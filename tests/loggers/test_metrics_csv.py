@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -141,3 +143,20 @@ def test_what_could_not_be_written_to_the_end_is_said(
     run.metrics.rmdir()
     logger.close()
     assert run.metrics.read_text() == "step,epoch,a\n1,,1.0\n"
+
+
+def test_a_disk_that_is_full_from_the_start_costs_no_column(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.metrics.write_text("step,epoch,a,b\n1,0,1.0,2.0\n2,0,")
+
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    logger = MetricsCSV(run)
+    with monkeypatch.context() as disk:
+        disk.setattr(metrics_csv, "write_text_atomically", full)
+        logger.log_metrics({"epoch": 0, "a": 5.0}, step=2)
+    assert "its rows are kept in memory" in capsys.readouterr().err
+    logger.close()
+    assert run.metrics.read_text() == "step,epoch,a,b\n1,0,1.0,2.0\n2,0,5.0,\n"
