@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
@@ -159,11 +160,9 @@ class ImageClassifier(ExactEvaluation):
     def _measure_the_run(self) -> None:
         trainer = self.trainer
         batches = int(trainer.num_training_batches)
-        self._steps_per_epoch = max(1, -(-batches // trainer.accumulate_grad_batches))
-        limits = [trainer.max_steps] if trainer.max_steps >= 0 else []
-        if trainer.max_epochs is not None and trainer.max_epochs >= 0:
-            limits.append(trainer.max_epochs * self._steps_per_epoch)
-        self._total_steps = min(limits, default=self._steps_per_epoch)
+        self._steps_per_epoch = max(1, math.ceil(batches / trainer.accumulate_grad_batches))
+        end = trainer.estimated_stepping_batches
+        self._total_steps = int(end) if math.isfinite(end) else self._steps_per_epoch
 
     def set_learning_rate(self) -> None:
         """Set every group's learning rate for the update at hand: the config's rate times the schedule's factor.

@@ -198,15 +198,8 @@ def latest_row(trainer: Trainer) -> dict[str, float]:
 
 def last_step(trainer: Trainer) -> int | None:
     """The update with which the training ends; None if neither ``max_steps`` nor ``max_epochs`` says."""
-    ends = [trainer.max_steps] if trainer.max_steps > 0 else []
-    if (
-        trainer.max_epochs is not None
-        and trainer.max_epochs > 0
-        and math.isfinite(trainer.num_training_batches)
-    ):
-        updates = math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
-        ends.append(trainer.max_epochs * updates)
-    return min(ends, default=None)
+    end = trainer.estimated_stepping_batches
+    return int(end) if 0 < end < math.inf else None
 
 
 def _scores(split: str, metrics: Mapping[str, float]) -> list[str]:
