@@ -68,9 +68,8 @@ def test_the_loss_of_a_slot_weighs_each_image_of_the_update_alike() -> None:
     assert model.train_counts.scores().evaluated == 2
 
 
-def test_training_follows_the_schedule_update_by_update(tmp_path: Path) -> None:
-    schedule = StepSchedule(milestones=[1.0], gamma=0.1, warmup_steps=2, warmup_start_factor=0.5)
-    model = _classifier(lr_schedule=schedule)
+def _learning_rates(model: ImageClassifier) -> list[float]:
+    """Filled while the model trains: the learning rate of every micro-batch."""
     seen: list[float] = []
     step = model.training_step
 
@@ -79,6 +78,13 @@ def test_training_follows_the_schedule_update_by_update(tmp_path: Path) -> None:
         return step(batch, batch_idx)
 
     model.training_step = watched  # type: ignore[method-assign]
+    return seen
+
+
+def test_training_follows_the_schedule_update_by_update(tmp_path: Path) -> None:
+    schedule = StepSchedule(milestones=[1.0], gamma=0.1, warmup_steps=2, warmup_start_factor=0.5)
+    model = _classifier(lr_schedule=schedule)
+    seen = _learning_rates(model)
     _trainer(tmp_path, max_epochs=2).fit(model, datamodule=_data())
     assert seen == pytest.approx([0.05, 0.075, 0.1, 0.01, 0.01, 0.01])
 
@@ -90,21 +96,14 @@ def test_the_hold_is_released_by_the_training_error_and_not_by_what_is_logged(
 ) -> None:
     hold = HoldUntilTrainError(0.1, train_error, window_steps=2)
     model = _classifier(lr_schedule=StepSchedule(milestones=[9.0], hold=hold))
-    seen: list[float] = []
-    step = model.training_step
-
-    def watched(batch: ImageBatch, batch_idx: int) -> torch.Tensor:
-        seen.append(model.learning_rate())
-        return step(batch, batch_idx)
-
-    model.training_step = watched  # type: ignore[method-assign]
+    seen = _learning_rates(model)
     trainer = _trainer(tmp_path, max_epochs=1, log_every_n_steps=log_every_n_steps)
     trainer.fit(model, datamodule=_data())
     assert seen == pytest.approx(held)
 
 
 @pytest.mark.parametrize(("decays", "groups"), [(True, 1), (False, 2)])
-def test_decay_groups_are_switchable(decays: bool, groups: int, tmp_path: Path) -> None:
+def test_decay_groups_are_switchable(decays: bool, groups: int) -> None:
     model = ImageClassifier(create_backbone("resnet20_cifar", width=4), 10, decay_norm_and_bias=decays)
     optimizer = model.configure_optimizers()
     assert len(optimizer.param_groups) == groups
