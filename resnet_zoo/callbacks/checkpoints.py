@@ -18,6 +18,7 @@ from resnet_zoo.callbacks.metrics_writer import CountedTraining
 from resnet_zoo.callbacks.non_finite import assert_finite
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.metrics import WeightsName
+from resnet_zoo.runs import BEST, LAST
 
 
 @dataclass
@@ -89,13 +90,13 @@ class Checkpoints(Checkpoint):
     def last(self) -> Path:
         """The newest state of the run."""
         assert self.directory is not None
-        return self.directory / "last.ckpt"
+        return self.directory / LAST
 
     @property
     def best(self) -> Path:
         """The state after the epoch that validated best; not written where there is no validation."""
         assert self.directory is not None
-        return self.directory / "best.ckpt"
+        return self.directory / BEST
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """A checkpoint that is continued in another directory knows of a best epoch whose file is not here."""

@@ -18,7 +18,15 @@ from lightning.pytorch.utilities import rank_zero_only
 from resnet_zoo.loggers.line_process import LineProcess
 from resnet_zoo.loggers.wandb_mode import ResolvedMode, resolve_mode
 from resnet_zoo.loggers.wandb_settings import WandbSettings
-from resnet_zoo.runs import RunDirectory, redact, redact_arguments, redact_text, write_text_atomically
+from resnet_zoo.runs import (
+    BEST,
+    LAST,
+    RunDirectory,
+    redact,
+    redact_arguments,
+    redact_text,
+    write_text_atomically,
+)
 
 START_WITHIN = 20.0
 """Seconds that a server which accepts connections may take to start a run; after them the run is kept offline."""
@@ -124,12 +132,8 @@ class RunWandbLogger(Logger):
         files = [*run.path.glob("*.json"), *run.path.glob("config*.yaml"), run.metrics]
         process.send({"do": "attach", "paths": [str(path.absolute()) for path in files if path.is_file()]})
         if self.settings.log_checkpoints and exit_code == 0 and not self._failed:
-            kept = [
-                path
-                for path in (run.checkpoints / "best.ckpt", run.checkpoints / "last.ckpt")
-                if path.exists()
-            ]
-            paths = [str(path.absolute()) for path in kept]
+            kept = [run.checkpoints / name for name in (BEST, LAST)]
+            paths = [str(path.absolute()) for path in kept if path.exists()]
             process.send({"do": "keep_checkpoints", "paths": paths, "name": f"checkpoints-{self._id}"})
         process.send({"do": "finish", "exit_code": exit_code or int(self._failed)})
         ending, events = process.close(self.settings.finish_within)
