@@ -82,12 +82,8 @@ def test_one_table_of_predictions(run: Path, tmp_path: Path) -> None:
     for size in (1, 3):
         checkpoint = str(run / "checkpoints" / "last.ckpt")
         words = ["predict", "--ckpt_path", checkpoint, "--run_dir", str(tmp_path / str(size))]
-        split = [
-            "--data.num_test",
-            "0",
-            "--data.eval_batch_size",
-            "9",
-        ]  # without a test split, the validation's
+        # Without a test split, the validation's.
+        split = ["--data.num_test", "0", "--data.eval_batch_size", "9"]
         assert run_on_ranks(size, main, [*words, *split]) == [0] * size
         with (tmp_path / str(size) / "predictions.csv").open() as file:
             tables.append([[row["path"], row["label"], row["class_1"]] for row in csv.DictReader(file)])

@@ -87,9 +87,8 @@ class BadImages(Callback):
         self._remember(of_all_ranks, trainer.is_global_zero)
         found = self._planned - missing
         if not found:
-            optimizer.zero_grad(
-                set_to_none=True
-            )  # an optimizer leaves parameters without gradients as they are
+            # An optimizer leaves parameters without gradients as they are.
+            optimizer.zero_grad(set_to_none=True)
             return
         gradients = [
             parameter.grad

@@ -78,9 +78,8 @@ def _keep_as(path: Path, name: Path) -> None:
 
 def _reason(error: BaseException) -> str:
     why = why_not_written(error)
-    if why is None and "inline_container" in str(
-        error
-    ):  # torch's archive writer, which may hide the system's words
+    if why is None and "inline_container" in str(error):
+        # torch's archive writer, which may hide the system's words
         why = "no space is left on the disk"
     return f"{why or getattr(error, 'strerror', None) or error}."
 

@@ -104,9 +104,8 @@ def _described(value: Any) -> str | None:
     if isinstance(value, (list, tuple, deque)):
         return _joined([_described(content) for content in value])
     if isinstance(value, (set, frozenset)):
-        return _joined(
-            sorted((_described(content) for content in value), key=str)
-        )  # a set's own order varies
+        # A set's own order varies.
+        return _joined(sorted((_described(content) for content in value), key=str))
     return None
 
 

@@ -20,9 +20,8 @@ def _backward(case: Case, net: nn.Module) -> None:
 def _gradients(case: Case) -> str | None:
     net = case.build()
     generator = torch.Generator().manual_seed(3)
-    for (
-        parameter
-    ) in net.parameters():  # what starts at zero, such as a residual branch, would hide what is behind it
+    # What starts at zero, such as a residual branch, would hide what is behind it.
+    for parameter in net.parameters():
         typical = parameter.data.square().mean().sqrt().item() or 1.0
         parameter.data += 0.05 * typical * torch.randn(parameter.shape, generator=generator)
     case.settle(net)

@@ -88,9 +88,8 @@ class Reporter:
     def _abandon(wandb: Any) -> None:
         """Forget a service that may hang, so that the next mode starts with a new one."""
         end_children()
-        with contextlib.suppress(
-            BaseException
-        ):  # it leaves the interpreter where its service did not end well
+        # It leaves the interpreter where its service did not end well.
+        with contextlib.suppress(BaseException):
             wandb.teardown()
 
     def log(self, step: int | None, row: Mapping[str, Any]) -> None:

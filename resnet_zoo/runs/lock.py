@@ -108,9 +108,8 @@ class RunDirectoryLock:
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT_SECONDS):
-            with contextlib.suppress(
-                OSError
-            ):  # a full disk must not stop the run; its owner is visible locally
+            # A full disk must not stop the run; its owner is visible locally.
+            with contextlib.suppress(OSError):
                 if not self._is_ours():
                     return
                 self._owner["beats"] += 1
