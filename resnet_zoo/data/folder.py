@@ -9,11 +9,12 @@ from resnet_zoo.data.augment import BatchAugmentation
 from resnet_zoo.data.augmentations import Augmentation
 from resnet_zoo.data.base import ImageDataModule
 from resnet_zoo.data.checks import check_choice, check_count, check_fraction, check_not_negative
-from resnet_zoo.data.layout import SEE, ImageRoot, Split, open_root
+from resnet_zoo.data.layout import SEE, ImageRoot, open_root
 from resnet_zoo.data.normalization import Channels, Normalization, measure
 from resnet_zoo.data.pipelines import TrainingCrop, evaluation_transform, training_transform
 from resnet_zoo.data.sources import FileImages, ImageSource, ResidentImages
 from resnet_zoo.data.splits import stratified_split
+from resnet_zoo.data.stores import Split
 from resnet_zoo.data.transforms import CenterCrop, Transform
 from resnet_zoo.errors import InvalidValue
 

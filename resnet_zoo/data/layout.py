@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
-
 from resnet_zoo.data.decode import is_image_name
-from resnet_zoo.data.index import ImageIndex
 from resnet_zoo.data.packed.root import PackedRoot, is_packed
 from resnet_zoo.data.scan import index_classes
-from resnet_zoo.data.stores import Files, ImageStore
+from resnet_zoo.data.stores import Files, Split
 from resnet_zoo.errors import InvalidValue, MissingData
 
 EVERY_SPLIT = ("train", "val", "test")
@@ -48,19 +44,6 @@ def require_root(data_set: str, root: str) -> str:
     raise MissingData(f"{data_set} root {root!r} {reason} (looked for {str(folder.resolve())!r}). {SEE}")
 
 
-@dataclass(frozen=True)
-class Split:
-    """Names and labels of the images of a split, and where their bytes are."""
-
-    index: ImageIndex
-    store: ImageStore
-
-    def subset(self, positions: NDArray[Any]) -> Split:
-        """Some of the images, in the order given."""
-        index = self.index.subset(positions)
-        return Split(index, self.store.subset(index, positions))
-
-
 class ImageRoot(Protocol):
     """The root of a data set: what it holds, whatever its form."""
 
@@ -88,34 +71,7 @@ def open_root(data_set: str, root: str) -> ImageRoot:
     Raises:
         MissingData, InvalidValue: it is none of them.
     """
-    return PackedImages(root) if is_packed(root) else FolderRoot(data_set, root)
-
-
-class PackedImages:
-    """A packed data set as the root of another one."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._packed = PackedRoot(path)
-
-    def split_names(self) -> list[str]:
-        """Names of the splits; of images that were packed without, of their classes, as a folder would show them."""
-        return self._packed.split_names() or list(self._packed.manifest.class_names)
-
-    def class_names(self, split: str) -> list[str]:
-        """The same classes for every split."""
-        return list(self._packed.manifest.class_names)
-
-    def require_same_classes(self, train: str, classes: Sequence[str], other: str) -> None:
-        """They were compared when they were packed."""
-
-    def open_split(self, split: str, classes: Sequence[str]) -> Split:
-        """The images of a split."""
-        return Split(*self._packed.open_split(split))
-
-    def origin(self) -> dict[str, Any]:
-        """How the images were encoded, if that changed any."""
-        return self._packed.origin()
+    return PackedRoot(root) if is_packed(root) else FolderRoot(data_set, root)
 
 
 class FolderRoot:
@@ -141,16 +97,51 @@ class FolderRoot:
         return subfolders(self.path)
 
     def class_names(self, split: str) -> list[str]:
-        """Names of the class folders of a split."""
-        return class_folders(self.data_set, self._folder(split))
+        """Names of the class folders of a split, sorted; refuses a split without any."""
+        folder = self._folder(split)
+        names = subfolders(folder)
+        if names:
+            return names
+        if _has_images(folder):
+            raise InvalidValue(
+                f"{self.data_set} folder {folder!r} has images directly inside and no class folders. Sort them into "
+                f"one folder per class. {SEE}"
+            )
+        raise MissingData(f"{self.data_set} folder {folder!r} has neither class folders nor images. {SEE}")
 
     def require_same_classes(self, train: str, classes: Sequence[str], other: str) -> None:
         """Refuse a split whose class folders are not those of the training split."""
-        require_same_classes(self.data_set, self._folder(train), classes, self._folder(other))
+        others = self.class_names(other)
+        train_folder, folder = self._folder(train), self._folder(other)
+        missing = sorted(set(classes) - set(others))
+        unknown = sorted(set(others) - set(classes))
+        complaints = []
+        if missing:
+            complaints.append(
+                f"{len(missing):,} of the {len(classes):,} classes of {train_folder!r} are missing: {quoted(missing)}"
+            )
+        if unknown:
+            complaints.append(f"{len(unknown):,} classes are not in {train_folder!r}: {quoted(unknown)}")
+        if complaints:
+            raise InvalidValue(
+                f"{self.data_set} folder {folder!r} has other classes than {train_folder!r}. {'; '.join(complaints)}. "
+                f"{SEE}"
+            )
 
     def open_split(self, split: str, classes: Sequence[str]) -> Split:
-        """The files of a split."""
-        index = index_split(self.data_set, self._folder(split), classes)
+        """The files of a split with one folder per class; refuses classes without images."""
+        folder = self._folder(split)
+        index = index_classes(folder, classes)
+        if not len(index):
+            raise MissingData(
+                f"{self.data_set} folder {folder!r} has {len(classes):,} class folders but no image in them. {SEE}"
+            )
+        filled = set(index.labels.tolist())
+        empty = [name for label, name in enumerate(classes) if label not in filled]
+        if empty:
+            raise InvalidValue(
+                f"{self.data_set} folder {folder!r} has {len(empty):,} classes without an image: {quoted(empty)}. {SEE}"
+            )
         return Split(index, Files(index))
 
     def origin(self) -> dict[str, Any]:
@@ -170,50 +161,3 @@ def require_splits(data_set: str, root: ImageRoot, expected: Sequence[str]) -> N
                 f"{data_set} root {root.path!r} has no {name!r} folder. Expected {' and '.join(map(repr, expected))}, "
                 f"found: {quoted(there, 10)}. {SEE}"
             )
-
-
-def class_folders(data_set: str, folder: str) -> list[str]:
-    """Names of the class folders of a split, sorted; refuses a split without any."""
-    names = subfolders(folder)
-    if names:
-        return names
-    if _has_images(folder):
-        raise InvalidValue(
-            f"{data_set} folder {folder!r} has images directly inside and no class folders. Sort them into one "
-            f"folder per class. {SEE}"
-        )
-    raise MissingData(f"{data_set} folder {folder!r} has neither class folders nor images. {SEE}")
-
-
-def require_same_classes(data_set: str, train: str, train_classes: Sequence[str], other: str) -> None:
-    """Refuse a split whose class folders are not those of the training split."""
-    classes = class_folders(data_set, other)
-    missing = sorted(set(train_classes) - set(classes))
-    unknown = sorted(set(classes) - set(train_classes))
-    complaints = []
-    if missing:
-        complaints.append(
-            f"{len(missing):,} of the {len(train_classes):,} classes of {train!r} are missing: {quoted(missing)}"
-        )
-    if unknown:
-        complaints.append(f"{len(unknown):,} classes are not in {train!r}: {quoted(unknown)}")
-    if complaints:
-        raise InvalidValue(
-            f"{data_set} folder {other!r} has other classes than {train!r}. {'; '.join(complaints)}. {SEE}"
-        )
-
-
-def index_split(data_set: str, folder: str, classes: Sequence[str]) -> ImageIndex:
-    """The images of a split with one folder per class; refuses classes without images."""
-    index = index_classes(folder, classes)
-    if not len(index):
-        raise MissingData(
-            f"{data_set} folder {folder!r} has {len(classes):,} class folders but no image in them. {SEE}"
-        )
-    filled = set(index.labels.tolist())
-    empty = [name for label, name in enumerate(classes) if label not in filled]
-    if empty:
-        raise InvalidValue(
-            f"{data_set} folder {folder!r} has {len(empty):,} classes without an image: {quoted(empty)}. {SEE}"
-        )
-    return index

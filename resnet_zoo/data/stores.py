@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,3 +57,16 @@ class Files:
     def subset(self, index: ImageIndex, positions: NDArray[Any]) -> Files:
         """The files of another index."""
         return Files(index)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Names and labels of the images of a split, and where their bytes are."""
+
+    index: ImageIndex
+    store: ImageStore
+
+    def subset(self, positions: NDArray[Any]) -> Split:
+        """Some of the images, in the order given."""
+        index = self.index.subset(positions)
+        return Split(index, self.store.subset(index, positions))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from resnet_zoo.data.array_file import DamagedFile
-from resnet_zoo.data.index import ImageIndex, mapped_index
+from resnet_zoo.data.index import mapped_index
 from resnet_zoo.data.packed.form import MANIFEST, UNFINISHED, Manifest, Shard
 from resnet_zoo.data.packed.remote import Copies, is_remote, read_remote_manifest
 from resnet_zoo.data.packed.store import Locate, PackedStore
+from resnet_zoo.data.stores import Split
 from resnet_zoo.data.walk import below
 from resnet_zoo.errors import InvalidValue, MissingData
 
@@ -44,7 +46,7 @@ def is_packed(root: str) -> bool:
 
 
 class PackedRoot:
-    """A packed data set.
+    """A packed data set, as a ``layout.ImageRoot``.
 
     When it is opened, the description and the sizes of all shards are checked, and the checksum of a split's index when
     the split is; images are checked when they are read, and ``verify`` looks at everything.
@@ -74,20 +76,27 @@ class PackedRoot:
                     _check_size(self.locate(shard), shard)
 
     def split_names(self) -> list[str]:
-        """Names of the splits; "" is not among them."""
-        return sorted(filter(None, self.manifest.splits))
+        """Names of the splits; of images that were packed without, of their classes, as a folder would show them."""
+        return sorted(filter(None, self.manifest.splits)) or list(self.manifest.class_names)
 
-    def open_split(self, name: str) -> tuple[ImageIndex, PackedStore]:
-        """Names and labels of a split, and its images.
+    def class_names(self, split: str) -> list[str]:
+        """The same classes for every split."""
+        return list(self.manifest.class_names)
+
+    def require_same_classes(self, train: str, classes: Sequence[str], other: str) -> None:
+        """They were compared when they were packed."""
+
+    def open_split(self, split: str, classes: Sequence[str]) -> Split:
+        """The images of a split.
 
         Raises:
             DamagedFile: the index was cut short or altered.
         """
-        split = self.manifest.splits[name]
-        index, file = mapped_index(below(self.path, name), Path(self.locate(split.index)))
+        packed = self.manifest.splits[split]
+        index, file = mapped_index(below(self.path, split), Path(self.locate(packed.index)))
         offsets, checksums = file.arrays["offsets"], file.arrays["checksums"]
-        store = PackedStore(index, split.shards, self.locate, offsets, checksums, self.manifest.encoding.raw)
-        return index, store
+        store = PackedStore(index, packed.shards, self.locate, offsets, checksums, self.manifest.encoding.raw)
+        return Split(index, store)
 
     def origin(self) -> dict[str, Any]:
         """How the images differ from the files they were made of: empty if they do not."""
