@@ -126,11 +126,6 @@ class ImageIndex:
         labels: NDArray[np.int32] = np.repeat(self._arrays["run_labels"], counts)
         return labels
 
-    @property
-    def nbytes(self) -> int:
-        """Memory taken, in bytes."""
-        return sum(array.nbytes for array in self._arrays.values()) + self.labels.nbytes
-
     def name(self, position: int) -> str:
         """Path of an image, relative to the folder."""
         run = np.searchsorted(self._arrays["run_ends"], position, side="right")

@@ -25,17 +25,6 @@ class Folder(NamedTuple):
     changed: int
 
 
-def image_names(folder: str) -> Iterator[str]:
-    """Every image below a folder, as paths relative to it, in torchvision's order: by folder, then by name.
-
-    Raises:
-        InvalidValue, MissingData: as ``folders_below``.
-    """
-    for found in folders_below(folder):
-        for name in found.names:
-            yield below(found.inside, name)
-
-
 def folders_below(folder: str) -> list[Folder]:
     """A folder and all below it, by path, without hidden ones.
 
