@@ -77,8 +77,9 @@ def main(argv: list[str]) -> int:
 def _verify(root: str) -> int:
     from resnet_zoo.data.packed.form import MANIFEST
     from resnet_zoo.data.packed.verify import verify
+    from resnet_zoo.data.progress_bar import ProgressBar
 
-    manifest = verify(root, lambda files: None)
+    manifest = verify(root, lambda total: ProgressBar("files verified", total).advance)
     shards = sum(len(split.shards) for split in manifest.splits.values())
     print(f"'{root}': {shards:,} shards, every one as '{MANIFEST}' says.")
     return 0

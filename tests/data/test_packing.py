@@ -74,9 +74,14 @@ def test_a_packing_that_was_stopped_continues(
 
 
 @pytest.mark.usefixtures("small_shards")
-def test_damage_is_refused_by_the_name_of_the_shard(make_folder: MakeFolder, tmp_path: Path) -> None:
+def test_damage_is_refused_by_the_name_of_the_shard(
+    make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     target = packed(make_folder(), tmp_path / "packed")
-    verify(str(target), lambda count: None)
+    assert main(["data", "pack", str(target), "--verify"]) == 0
+    said = capsys.readouterr()
+    assert "6 shards, every one as 'packed.json' says" in said.out
+    assert "8 of 8 files verified" in said.err
     data = folder(target)
     flip(target / "train-00001.shard", 400)
     with pytest.raises(
@@ -87,7 +92,7 @@ def test_damage_is_refused_by_the_name_of_the_shard(make_folder: MakeFolder, tmp
     with pytest.raises(
         DamagedFile, match=r"2 files were cut short or altered: 'train-00001.shard', 'val.index'"
     ):
-        verify(str(target), lambda count: None)
+        verify(str(target))
     with pytest.raises(DamagedFile, match=r"val.index' is damaged: its content does not have the checksum"):
         folder(target)
     flip(target / "val.index", -1)
@@ -209,7 +214,7 @@ def test_places_that_are_not_allowed(
     with pytest.raises(InvalidValue, match="is a packed data set already"):
         packed(target, tmp_path / "again")
     with pytest.raises(MissingData, match=r"has no 'packed.json'"):
-        verify(str(root), lambda count: None)
+        verify(str(root))
     monkeypatch.setattr(shutil, "disk_usage", lambda place: shutil._ntuple_diskusage(10**9, 10**9, 1000))
     for options in ({}, {"short_side": 8}, {"short_side": 8, "raw": True}):
         with pytest.raises(InvalidValue, match=r"not enough room in '.*': 24 images with"):
