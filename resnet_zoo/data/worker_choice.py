@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from typing import NamedTuple
 
-import torch
-
 from resnet_zoo.data.base import ImageDataModule
+from resnet_zoo.data.fetching_speed import fetching_speed
 from resnet_zoo.data.order import EpochPlan
 from resnet_zoo.data.sources import ImageSource
 from resnet_zoo.data.surroundings import Surroundings
-from resnet_zoo.errors import UserMistake
 
 TRIAL_IMAGES = 48
 TRIAL_SECONDS = 1.0
@@ -72,22 +68,8 @@ def speed_of_one(source: ImageSource, plan: EpochPlan) -> float | None:
     """Images/s that a worker makes of the first few dozen images of an epoch, in about a second at most.
 
     They are the very images that a worker is asked for next, so that nothing is read or fetched from afar for the
-    measurement alone. The first one also loads the decoder, and is not counted. What cannot be read is left to the
-    training to report.
+    measurement alone. What cannot be read is left to the training to report.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as in a worker
-    done, began, elapsed = 0, 0.0, 0.0
-    try:
-        for first in range(min(TRIAL_IMAGES + 1, len(plan.sources))):
-            one = slice(first, first + 1)
-            with contextlib.suppress(UserMistake):
-                source.fetch(plan.sources[one], None if plan.seeds is None else plan.seeds[one])
-                done += first > 0
-            began = began or time.perf_counter()
-            elapsed = time.perf_counter() - began
-            if elapsed > TRIAL_SECONDS:
-                break
-    finally:
-        torch.set_num_threads(threads)
-    return done / elapsed if done else None
+    chosen = slice(0, TRIAL_IMAGES + 1)
+    seeds = None if plan.seeds is None else plan.seeds[chosen]
+    return fetching_speed(source, plan.sources[chosen], seeds, TRIAL_SECONDS)

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,15 @@ from typing import Any
 import torch
 
 from resnet_zoo.cores import available_cores
+from resnet_zoo.data.fetching_speed import fetching_speed
 from resnet_zoo.data.index import ImageIndex
 from resnet_zoo.data.pipelines import training_transform
 from resnet_zoo.data.shuffling import permutation
 from resnet_zoo.data.sources import FileImages
-from resnet_zoo.data.unreadable import fetch_readable
 
 SAMPLE = 2048  # files at most
 SECONDS = 2.0  # at most for each of the two measurements
-TOGETHER = 16  # images fetched at a time
+TOGETHER = 16  # files read by a thread before the time is looked at
 
 
 @dataclass(frozen=True)
@@ -102,18 +101,10 @@ def measure_reading(index: ImageIndex, image_size: int = 224) -> ReadingSpeed:
 
 
 def _decode(index: ImageIndex, positions: Sequence[int], image_size: int) -> float:
-    """Images per second of one thread, with files that were just read; the first few are not timed."""
+    """Images per second of one thread, with files that were just read; 0 if none can be decoded."""
     source = FileImages(index, training_transform(image_size))
-    groups = [torch.tensor(group) for group in _groups(positions, TOGETHER)]
-    with _one_thread():
-        fetch_readable(source, groups[0], groups[0])
-        began, count = time.perf_counter(), 0
-        for group in groups:
-            _, failures = fetch_readable(source, group, group)
-            count += len(group) - len(failures)
-            if (elapsed := time.perf_counter() - began) > SECONDS:
-                break
-    return count / elapsed
+    chosen = torch.tensor([positions[0], *positions])  # the first is not counted, and may be the only one
+    return fetching_speed(source, chosen, chosen, SECONDS) or 0.0
 
 
 def _groups(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -138,14 +129,3 @@ def _read(path: str) -> int:
         return len(Path(path).read_bytes())
     except OSError:
         return 0
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """As in a loader's worker."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
