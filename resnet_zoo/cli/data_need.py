@@ -60,10 +60,10 @@ class Need:
             verdict += f": the data come {share:.1f} times as fast as {self.backbone} takes them"
         else:
             verdict += f": the data come at {share:.0%} of what {self.backbone} takes"
-            if (
-                speed.disk_images_per_second >= self.images_per_second
-            ):  # or more cores would wait for the disk
-                cores = math.ceil(self.images_per_second / speed.decoded_images_per_second_per_core)
+            per_core = speed.decoded_images_per_second_per_core  # 0 where no file can be decoded
+            # with a slower disk, more cores would wait for it
+            if per_core and speed.disk_images_per_second >= self.images_per_second:
+                cores = math.ceil(self.images_per_second / per_core)
                 verdict += f"; {cores:,} cores would be enough"
         size = f"{self.image_size}x{self.image_size}"
         need = f"{self.images_per_second:,.0f} images/s: {self.backbone} at {size}, {self.precision}"

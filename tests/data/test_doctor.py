@@ -248,6 +248,7 @@ def reading(disk: float, decoded: float, cores: int) -> ReadingSpeed:
             reading(5000, 1000, 2),
             "decoding is the bottleneck: the data come at 67% of what resnet50 takes; 3 cores",
         ),
+        (reading(5000, 0, 2), "decoding is the bottleneck: the data come at 0% of what resnet50 takes"),
         (reading(1500, 1000, 8), "the disk is the bottleneck: the data come at 50% of what resnet50 takes"),
     ],
 )
