@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -62,6 +63,32 @@ def create_backbone(name: str, **arguments: Any) -> nn.Module:
             f"backbone {name!r} returned {type(backbone).__name__}; it must return a torch nn.Module."
         )
     return backbone
+
+
+def rebuild_backbone(
+    built_by: Mapping[str, Any], allowed: str | None = None, option: str = "--backbone"
+) -> nn.Module:
+    """Build the backbone that a checkpoint says it holds.
+
+    A name in a file is not the user's word: code at an import path runs only if the user names it as well.
+
+    Args:
+        built_by: its name and arguments.
+        allowed: the name that the user gave.
+        option: with which that is done.
+
+    Raises:
+        InvalidValue: it is code at an import path that was not allowed.
+        UnknownName, InvalidValue, BrokenBackbone: as in ``create_backbone``.
+    """
+    name = built_by["name"]
+    outside = set(".:") & set(name) and "/" not in name and name not in registry.names()
+    if outside and name != allowed:
+        raise InvalidValue(
+            f"the checkpoint's backbone is code at the import path {name!r}, which runs only if you name it: "
+            f"{option} {name}."
+        )
+    return create_backbone(name, **built_by["arguments"])
 
 
 def create_model(

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnet_zoo.cli.parser import CommandParser, add_weights_option, positive_int
+from resnet_zoo.cli.parser import CommandParser, add_checkpoint_options, positive_int
 from resnet_zoo.errors import InvalidValue, MissingData
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--csv", type=Path, metavar="FILE", help="else KIND.csv in the first checkpoint's run directory"
     )
-    add_weights_option(parser)
+    add_checkpoint_options(parser)
     options = parser.parse_args(argv)
 
     rows = [row for checkpoint in options.checkpoints for row in analyze(options, checkpoint)]
@@ -73,7 +73,7 @@ def analyze(options: argparse.Namespace, checkpoint: Path) -> list[Row]:
     """One row for each layer of a checkpoint's model."""
     from resnet_zoo.experiments.rebuild import load_data, load_model  # torch is not needed for --help
 
-    saved = load_model(checkpoint, options.weights)
+    saved = load_model(checkpoint, options.weights, options.backbone)
     config = options.config or _home_of(checkpoint) / "config.yaml"
     if not config.is_file():
         raise MissingData(

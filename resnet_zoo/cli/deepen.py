@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resnet_zoo.cli.parser import CommandParser, add_weights_option, positive_int
+from resnet_zoo.cli.parser import CommandParser, add_checkpoint_options, positive_int
 from resnet_zoo.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -50,14 +50,14 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="the new checkpoint; else NAME.ckpt")
     parser.add_argument("--image-size", type=positive_int, metavar="N", help="of random images, in pixels")
-    add_weights_option(parser)
+    add_checkpoint_options(parser)
     options, rest = parser.parse_known_args(argv)
 
     from resnet_zoo.analysis import TOLERANCE, max_logit_difference  # torch is not needed for --help
     from resnet_zoo.experiments.constructed import deepened
     from resnet_zoo.experiments.rebuild import load_model
 
-    saved = load_model(options.checkpoint, options.weights)
+    saved = load_model(options.checkpoint, options.weights, options.backbone)
     arguments = deeper_arguments(saved, options.to, rest)
     deep, added = deepened(saved.model, options.to, **arguments)
     images = list(_images(options.checkpoint, saved, options.image_size))

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
-from resnet_zoo.cli.parser import CommandParser, add_weights_option, positive_int
+from resnet_zoo.cli.parser import CommandParser, add_checkpoint_options, positive_int
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.metrics import WeightsName
-from resnet_zoo.model import ImageModel, create_model
+from resnet_zoo.model import ImageModel, rebuild_backbone
 from resnet_zoo.runs import write_text_atomically
 from resnet_zoo.weights import choose_weights, state_of
 from resnet_zoo.weights.export import FORMATS, export
@@ -65,8 +65,6 @@ def main(argv: list[str]) -> int:
 def rebuild(checkpoint: dict[str, Any], allowed: str | None, weights: WeightsName = "raw") -> ImageModel:
     """The model that a checkpoint of ours describes, with its raw or averaged weights.
 
-    A name in a file is not the user's word: code at an import path runs only if the user names it as well.
-
     Raises:
         InvalidValue: the checkpoint does not say how it was made, or names code that was not allowed.
     """
@@ -76,13 +74,7 @@ def rebuild(checkpoint: dict[str, Any], allowed: str | None, weights: WeightsNam
         raise InvalidValue(
             "the checkpoint does not say how its model was built; only those of 'resnet-zoo fit' do."
         )
-    name = built_by["name"]
-    if "." in name and name != allowed:
-        raise InvalidValue(
-            f"the checkpoint's backbone is code at the import path {name!r}, which runs only if you name it: "
-            f"--backbone {name}."
-        )
-    model = create_model(name, num_classes=made["num_classes"], **built_by["arguments"])
+    model = ImageModel(rebuild_backbone(built_by, allowed), made["num_classes"])
     model.load_state_dict(state_of(checkpoint, weights))
     return model
 
@@ -118,7 +110,6 @@ def _parser() -> CommandParser:
         "--output", help="the file; by default beside the checkpoint, with the format's suffix"
     )
     parser.add_argument("--image-size", type=positive_int, help="height and width; by default the training's")
-    parser.add_argument("--backbone", help="import path of a backbone of one's own that the checkpoint names")
-    add_weights_option(parser)
+    add_checkpoint_options(parser)
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
     return parser

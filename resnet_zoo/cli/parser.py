@@ -51,8 +51,9 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
-def add_weights_option(parser: argparse.ArgumentParser) -> None:
-    """The option that chooses between the weights of a checkpoint, for a command that reads one."""
+def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
+    """How a command takes the checkpoint that it reads: which of its weights, and whether its code may run."""
+    parser.add_argument("--backbone", help="import path of a backbone of one's own that the checkpoint names")
     parser.add_argument(
         "--weights",
         choices=("raw", "ema"),

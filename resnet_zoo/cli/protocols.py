@@ -28,7 +28,7 @@ from resnet_zoo.data import ImageBatch, ImageDataModule
 from resnet_zoo.data.views import CENTER, View, multi_scale_views, ten_crop_views, usual_scales
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.metrics import WeightsName
-from resnet_zoo.model import create_backbone
+from resnet_zoo.model import rebuild_backbone
 from resnet_zoo.runs import EvaluationResult, RunDirectory
 from resnet_zoo.weights import choose_weights
 
@@ -167,10 +167,10 @@ def _ensemble(cli: TrainingCLI, paths: Sequence[Path]) -> list[Member]:
                 f"'{path}' was trained on other classes than those of the data ({_first_difference(names, cli)}). "
                 "An ensemble needs checkpoints of the same classes."
             )
-        built_by = about.get("backbone")
+        built_by, configured = about.get("backbone"), cli.backbone_built_by()
         model = cli.model
-        if built_by and built_by != getattr(cli.model.backbone, "built_by", None):
-            backbone = create_backbone(built_by["name"], **built_by["arguments"])
+        if built_by and built_by != configured:
+            backbone = rebuild_backbone(built_by, configured["name"], "--model.backbone")
             model = ImageClassifier(
                 backbone, cli.datamodule.num_classes, channels_last=cli.model.channels_last
             )

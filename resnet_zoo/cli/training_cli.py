@@ -218,7 +218,12 @@ class TrainingCLI(LightningCLI):
                 values["trainer"].pop(key, None)
         return yaml.safe_dump(redact(values), sort_keys=False)
 
+    def backbone_built_by(self) -> dict[str, Any]:
+        """Name and arguments of the backbone."""
+        built_by: dict[str, Any] = self.model.backbone.built_by  # type: ignore[assignment]
+        return built_by
+
     def backbone_provenance(self) -> dict[str, Any]:
         """Name, package, version and module of the backbone, with the arguments it was built with."""
-        built_by: dict[str, Any] = self.model.backbone.built_by  # type: ignore[assignment]
+        built_by = self.backbone_built_by()
         return {**registry.resolve(built_by["name"]).provenance(), "arguments": built_by["arguments"]}

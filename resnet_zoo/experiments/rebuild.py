@@ -14,8 +14,7 @@ import resnet_zoo.data as data_sets
 from resnet_zoo.data import ImageDataModule
 from resnet_zoo.errors import InvalidValue, MissingData
 from resnet_zoo.metrics import WeightsName
-from resnet_zoo.model import ImageModel
-from resnet_zoo.registry import registry
+from resnet_zoo.model import ImageModel, rebuild_backbone
 from resnet_zoo.safe_load import load_plain
 from resnet_zoo.weights import choose_weights, load_into
 
@@ -43,16 +42,19 @@ class SavedModel:
         return f"{self.built_by['name']}({arguments})" if arguments else str(self.built_by["name"])
 
 
-def load_model(checkpoint: Path, weights: WeightsName | None = None) -> SavedModel:
+def load_model(
+    checkpoint: Path, weights: WeightsName | None = None, allowed: str | None = None
+) -> SavedModel:
     """Build the model that a checkpoint of ours says it is, and load its weights.
 
     Args:
         checkpoint: a ``.ckpt`` file that ``fit`` wrote.
         weights: its raw or its averaged ones; None for those that the run was judged by.
+        allowed: the import path of code that the checkpoint may name as its backbone.
 
     Raises:
         MissingData: there is no such file.
-        InvalidValue: the file is not a checkpoint of ours, or has no averaged weights.
+        InvalidValue: the file is not a checkpoint of ours, names code that was not allowed, or has no averaged weights.
         UnknownName: its backbone is not registered here, for example because a plugin is missing.
     """
     if not checkpoint.is_file():
@@ -67,8 +69,7 @@ def load_model(checkpoint: Path, weights: WeightsName | None = None) -> SavedMod
             "wrote. Give one of a run's 'checkpoints' folder."
         )
     built_by = saved["backbone"]
-    backbone = registry.create(built_by["name"], **built_by["arguments"])
-    model = ImageModel(backbone, saved["num_classes"])
+    model = ImageModel(rebuild_backbone(built_by, allowed), saved["num_classes"])
     load_into(model, checkpoint, choose_weights(content, weights, checkpoint))
     return SavedModel(model.eval(), built_by, saved["num_classes"], tuple(saved.get("class_names", ())))
 

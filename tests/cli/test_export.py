@@ -138,13 +138,21 @@ def test_a_file_that_computes_something_else_is_not_kept(
     assert {file.name for file in tmp_path.iterdir()} == {"best.ckpt"}
 
 
-def test_a_checkpoint_cannot_name_code_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "words", [["export", "--format", "pt2"], ["analyze", "responses"], ["deepen", "--to", "plain56_cifar"]]
+)
+@pytest.mark.parametrize("name", ["torch.hub.download_url_to_file", "torch.hub:download_url_to_file"])
+def test_a_checkpoint_cannot_name_code_by_itself(
+    name: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path, _ = make_checkpoint(tmp_path, width=4)
     content = torch.load(path, weights_only=True)
-    content["resnet_zoo"]["backbone"] = {"name": "os.system", "arguments": {"command": "true"}}
+    arguments = {"url": path.as_uri(), "dst": str(tmp_path / "harm")}
+    content["resnet_zoo"]["backbone"] = {"name": name, "arguments": arguments}
     torch.save(content, path)
-    assert main(["export", str(path), "--format", "pt2"]) == 2
-    assert "code at the import path 'os.system', which runs only if you name it" in capsys.readouterr().err
+    assert main([*words, str(path)]) == 2
+    assert f"code at the import path {name!r}, which runs only if you name it" in capsys.readouterr().err
+    assert not (tmp_path / "harm").exists()
 
 
 def test_other_mistakes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -184,6 +184,18 @@ def test_an_ensemble_averages_the_probabilities_of_different_nets(
     assert record["evaluates"] == f"{checkpoint}, {another}"
 
 
+def test_a_member_of_an_ensemble_cannot_name_code(
+    tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    arguments = {"url": checkpoint.as_uri(), "dst": str(tmp_path / "harm")}
+    content["resnet_zoo"]["backbone"] = {"name": "torch.hub.download_url_to_file", "arguments": arguments}
+    torch.save(content, tmp_path / "evil.ckpt")
+    assert main(_words("test", tmp_path / "run", [checkpoint, tmp_path / "evil.ckpt"])) == 2
+    assert "runs only if you name it: --model.backbone torch.hub" in capsys.readouterr().err
+    assert not (tmp_path / "harm").exists()
+
+
 @pytest.mark.parametrize("protocol", ["ten_crop", "multi_scale"])
 def test_two_ranks_score_as_one(tmp_path: Path, checkpoint: Path, another: Path, protocol: str) -> None:
     words, members = ["--protocol", protocol], [checkpoint]
