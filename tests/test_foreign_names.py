@@ -186,7 +186,7 @@ ROWS = (
         "checkpoints just before a validation within an epoch would resume without it",
     ),
     Row(
-        '"rank"', ("loggers/metrics_csv.py", "loggers/wandb.py"),
+        '"rank"', ("loggers/rank.py",),
         lambda: isinstance(rank_zero_only.rank, int),  # type: ignore[attr-defined]
         "all ranks would write metrics.csv and start W&B",
     ),

@@ -3,7 +3,7 @@
 from resnet_zoo.loggers.default import LoggerName, attach_files, close_loggers, default_loggers
 from resnet_zoo.loggers.fenced import FencedLogger
 from resnet_zoo.loggers.metrics_csv import MetricsCSV
-from resnet_zoo.loggers.wandb import RunWandbLogger, wandb_logger
+from resnet_zoo.loggers.wandb import RunWandbLogger
 from resnet_zoo.loggers.wandb_mode import WandbMode, resolve_mode
 from resnet_zoo.loggers.wandb_settings import WandbSettings
 
@@ -18,5 +18,4 @@ __all__ = [
     "close_loggers",
     "default_loggers",
     "resolve_mode",
-    "wandb_logger",
 ]

@@ -12,7 +12,10 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.loggers.fenced import FencedLogger
 from resnet_zoo.loggers.metrics_csv import MetricsCSV
-from resnet_zoo.loggers.wandb import RunWandbLogger, wandb_logger
+from resnet_zoo.loggers.rank import is_rank_zero
+from resnet_zoo.loggers.wandb import RunWandbLogger
+from resnet_zoo.loggers.wandb_history import has_unsent_segment
+from resnet_zoo.loggers.wandb_mode import resolve_mode
 from resnet_zoo.loggers.wandb_settings import WandbSettings
 from resnet_zoo.runs import RunDirectory
 
@@ -38,7 +41,7 @@ def default_loggers(
     """
     loggers: list[Logger] = [MetricsCSV(run_directory)]
     if logger == "wandb":
-        at_wandb = wandb_logger(run_directory, wandb or WandbSettings(), config)
+        at_wandb = _wandb_logger(run_directory, wandb or WandbSettings(), config)
         loggers += [at_wandb] if at_wandb is not None else []
     elif logger == "tensorboard":
         loggers.append(FencedLogger(_tensorboard_logger(run_directory)))
@@ -47,6 +50,33 @@ def default_loggers(
             f"no logger named {logger!r}. Use 'wandb', 'tensorboard' or 'none'; metrics.csv is always there."
         )
     return loggers
+
+
+def _wandb_logger(
+    run_directory: RunDirectory, settings: WandbSettings, config: Mapping[str, Any] | None = None
+) -> RunWandbLogger | None:
+    """The logger for a run; None where W&B is disabled, and on every rank but 0.
+
+    Args:
+        run_directory: the run's folder.
+        settings: how the run appears.
+        config: the resolved configuration, nested.
+
+    Raises:
+        InvalidValue: the mode is "online" and there is no API key.
+    """
+    if not is_rank_zero():
+        return None
+    mode, reason = resolve_mode(settings.mode)
+    if mode == "disabled":
+        return None
+    if mode == "online" and has_unsent_segment(run_directory):
+        # Sent now, the history would begin in its middle.
+        mode, reason = "offline", "an earlier part of this run is still to be sent"
+    notice = f"W&B: {mode} ({reason})"
+    if mode == "offline":
+        notice += f"; to send it later: wandb sync '{run_directory.path / 'wandb'}'/offline-run-*"
+    return RunWandbLogger(run_directory, settings, mode, config, notice)
 
 
 def _tensorboard_logger(run_directory: RunDirectory) -> TensorBoardLogger:

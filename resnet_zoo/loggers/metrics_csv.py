@@ -15,6 +15,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from resnet_zoo.loggers.rank import is_rank_zero
 from resnet_zoo.runs import RunDirectory, write_text_atomically
 
 FIRST_COLUMNS = ("step", "epoch")
@@ -119,7 +120,7 @@ class MetricsCSV(Logger):
     @property
     def num_rows(self) -> int:
         """How many rows the file has, or will have; 0 on other ranks than rank 0, which never look at it."""
-        if getattr(rank_zero_only, "rank", 0):
+        if not is_rank_zero():
             return 0
         self._look_at_file()
         return self._num_rows + len(self._unwritten)

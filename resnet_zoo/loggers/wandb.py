@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import secrets
-import string
 import sys
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
@@ -16,17 +14,10 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from resnet_zoo.loggers.line_process import LineProcess
-from resnet_zoo.loggers.wandb_mode import ResolvedMode, resolve_mode
+from resnet_zoo.loggers.wandb_history import stored_id
+from resnet_zoo.loggers.wandb_mode import ResolvedMode
 from resnet_zoo.loggers.wandb_settings import WandbSettings
-from resnet_zoo.runs import (
-    BEST,
-    LAST,
-    RunDirectory,
-    redact,
-    redact_arguments,
-    redact_text,
-    write_text_atomically,
-)
+from resnet_zoo.runs import BEST, LAST, RunDirectory, redact, redact_arguments, redact_text
 
 START_WITHIN = 20.0
 """Seconds that a server which accepts connections may take to start a run; after them the run is kept offline."""
@@ -62,7 +53,7 @@ class RunWandbLogger(Logger):
         self.run_directory = run_directory
         self.settings = settings
         self.mode = mode
-        self._id = _stored_id(run_directory)
+        self._id = stored_id(run_directory)
         self._config = redact(dict(config or {}))
         self._process: LineProcess | None = None
         self._is_off = False
@@ -238,39 +229,6 @@ class RunWandbLogger(Logger):
         self.close(exit_code=1)
 
 
-def wandb_logger(
-    run_directory: RunDirectory, settings: WandbSettings, config: Mapping[str, Any] | None = None
-) -> RunWandbLogger | None:
-    """The logger for a run; None where W&B is disabled, and on every rank but 0.
-
-    Args:
-        run_directory: the run's folder.
-        settings: how the run appears.
-        config: the resolved configuration, nested.
-
-    Raises:
-        InvalidValue: the mode is "online" and there is no API key.
-    """
-    if not _is_rank_zero():
-        return None
-    mode, reason = resolve_mode(settings.mode)
-    if mode == "disabled":
-        return None
-    if mode == "online" and _has_unsent_segment(run_directory):
-        # Sent now, the history would begin in its middle.
-        mode, reason = "offline", "an earlier part of this run is still to be sent"
-    notice = f"W&B: {mode} ({reason})"
-    if mode == "offline":
-        notice += f"; to send it later: wandb sync '{run_directory.path / 'wandb'}'/offline-run-*"
-    return RunWandbLogger(run_directory, settings, mode, config, notice)
-
-
-def _has_unsent_segment(run_directory: RunDirectory) -> bool:
-    """Whether a part of the run was kept offline and never sent; wandb leaves a mark beside what it has sent."""
-    files = (run_directory.path / "wandb").glob("offline-run-*/*.wandb")
-    return any(not file.with_suffix(".wandb.synced").exists() for file in files)
-
-
 def _plain(value: Any) -> Any:
     """Nested data as JSON has it; anything else as its text."""
     if isinstance(value, Mapping):
@@ -278,22 +236,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set):
         return [_plain(inner) for inner in value]
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def _stored_id(run_directory: RunDirectory) -> str:
-    """The run's id at W&B: the one in the run directory, or a new one that is stored there by rank 0."""
-    file = run_directory.wandb_id
-    if file.exists():
-        stored = file.read_text(encoding="utf-8").strip()
-        if stored:
-            return stored
-    alphabet = string.ascii_lowercase + string.digits
-    new = "".join(secrets.choice(alphabet) for _ in range(8))
-    if _is_rank_zero():
-        write_text_atomically(file, new + "\n")
-    return new
-
-
-def _is_rank_zero() -> bool:
-    """Lightning keeps the rank on its decorator, from the environment at first and from the strategy later."""
-    return getattr(rank_zero_only, "rank", 0) == 0
