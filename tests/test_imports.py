@@ -21,6 +21,7 @@ LIBRARIES_FOR_IMAGES = LIBRARIES_FOR_TENSORS | {"torchvision", "lightning", "PIL
 ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "errors": (set(), set()),
     "cores": (set(), set()),
+    "cache": (set(), set()),
     "registry": (set(), set()),
     "runs": (set(), set()),
     "metrics": (set(), {"torch"}),
@@ -32,7 +33,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "model": ({"registry", "backbones", "weights"}, LIBRARIES_FOR_TENSORS),
     "analysis": ({"registry", "complexity"}, LIBRARIES_FOR_TENSORS),
     "conformance": ({"registry", "backbones", "complexity", "model"}, LIBRARIES_FOR_TENSORS),
-    "data": ({"cores", "runs"}, LIBRARIES_FOR_IMAGES | {"fsspec"}),
+    "data": ({"cache", "cores", "runs"}, LIBRARIES_FOR_IMAGES | {"fsspec"}),
     "callbacks": ({"metrics", "runs", "safe_load"}, {"torch", "lightning", "numpy"}),
     "loggers": ({"metrics", "runs"}, {"torch", "lightning", "wandb", "yaml"}),
     "classifier": (

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from resnet_zoo.cache import cache_folder
 from resnet_zoo.entry import BackboneEntry
 
 
@@ -40,7 +41,6 @@ def remember_figures(entry: BackboneEntry, figures: Mapping[str, Any]) -> None:
 
 
 def _file_for(entry: BackboneEntry) -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     parts = (entry.package, entry.version or "", entry.bare_name)
     name = "=".join(re.sub(r"[^\w.+-]", "_", part) for part in parts)
-    return Path(cache) / "resnet-zoo" / "figures" / f"{name}.json"
+    return cache_folder("figures") / f"{name}.json"

@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from resnet_zoo.cache import cache_folder
 from resnet_zoo.data.array_file import DamagedFile, write_arrays
 from resnet_zoo.data.index import ImageIndex, mapped_index
 from resnet_zoo.data.patience import ask
@@ -94,8 +95,5 @@ def _has_these_sizes(index: ImageIndex) -> bool:
 
 
 def _file_for(folder: str, key: Sequence[str]) -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     text = "\0".join([str(FORMAT), os.path.realpath(folder), *key])
-    return (
-        Path(cache) / "resnet-zoo" / "index" / f"{hashlib.sha256(os.fsencode(text)).hexdigest()[:24]}.index"
-    )
+    return cache_folder("index") / f"{hashlib.sha256(os.fsencode(text)).hexdigest()[:24]}.index"

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import fsspec
 
+from resnet_zoo.cache import cache_folder
 from resnet_zoo.data.array_file import DamagedFile
 from resnet_zoo.data.packed.form import MANIFEST, Shard
 from resnet_zoo.errors import MissingData
@@ -61,9 +61,8 @@ class Copies:
     @classmethod
     def of(cls, root: str, manifest: str) -> Copies:
         """The copies of this state of an address, in the user's cache folder."""
-        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         key = hashlib.sha256(f"{root}\0{manifest}".encode()).hexdigest()[:24]
-        folder = Path(cache) / "resnet-zoo" / "packed" / key
+        folder = cache_folder("packed") / key
         folder.mkdir(parents=True, exist_ok=True)
         return cls(root, folder)
 
