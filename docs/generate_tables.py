@@ -26,6 +26,7 @@ from docs.speed_tables import (  # noqa: E402
     data_speed_in_short,
     ema_cost,
     race,
+    race_in_short,
     step_speed,
 )
 
@@ -165,6 +166,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "experiments": experiments,
     "measured_configs": measured_configs,
     "race": race,
+    "race_in_short": race_in_short,
     "recipes": recipes,
     "rules": rules,
     "step_speed": step_speed,
