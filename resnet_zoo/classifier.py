@@ -17,7 +17,6 @@ from resnet_zoo.losses import ImageLosses, Loss
 from resnet_zoo.metrics import TopKCounts
 from resnet_zoo.optim import ConstantSchedule, Position, Schedule, scaled_learning_rate, split_parameters
 from resnet_zoo.precision import norms_untouched
-from resnet_zoo.progressive_resizing import ProgressiveResizing
 from resnet_zoo.train_error_watch import TrainErrorWatch
 from resnet_zoo.weights import check_fits, load_into
 
@@ -47,7 +46,6 @@ class ImageClassifier(ExactEvaluation):
             arXiv:1512.00567, section 7), in [0, 1).
         target_threshold: for binary cross-entropy: targets above it become 1, all others 0, so that of a mixed image
             both classes are there in full; RSB takes 0.2. By default targets keep their shares.
-        progressive_resizing: train on smaller images than those evaluated, of a size that grows with the epochs.
         decay_norm_and_bias: whether weight decay also applies to normalisation parameters and biases, as in He et
             al. 2015; False leaves them out (He et al. 2018, arXiv:1812.01187, section 3.1).
         batch_size_rule: how the learning rate is scaled when ``global_batch_size`` differs from
@@ -71,7 +69,6 @@ class ImageClassifier(ExactEvaluation):
         loss: Loss = "cross_entropy",
         label_smoothing: float = 0.0,
         target_threshold: float | None = None,
-        progressive_resizing: ProgressiveResizing | None = None,
         decay_norm_and_bias: bool = True,
         batch_size_rule: Literal["none", "linear", "sqrt"] = "none",
         reference_batch_size: int | None = None,
@@ -92,7 +89,6 @@ class ImageClassifier(ExactEvaluation):
         self.optimizer_factory = optimizer
         self.lr_schedule = lr_schedule or ConstantSchedule()
         self.losses = ImageLosses(loss, label_smoothing, target_threshold)
-        self.progressive_resizing = progressive_resizing
         self.decay_norm_and_bias = decay_norm_and_bias
         self.batch_size_rule: Literal["none", "linear", "sqrt"] = batch_size_rule
         self.reference_batch_size = reference_batch_size
@@ -212,10 +208,7 @@ class ImageClassifier(ExactEvaluation):
         dividing by the update's own size gives each image the same weight, on any number of ranks. A mixed image counts
         as right if the class with its larger share is found.
         """
-        images = batch.images
-        if self.progressive_resizing is not None:
-            images = self.progressive_resizing.apply(images, self.trainer.current_epoch)
-        logits = self(images).float()
+        logits = self(batch.images).float()
         losses = self.losses(logits, batch.labels, batch.mix)
         labels = batch.labels if batch.mix is None else batch.mix.dominant(batch.labels)
         self.train_counts.update(logits.detach(), labels, losses.detach())

@@ -98,16 +98,18 @@ def binary_cross_entropies(
         logits: float32 (b, num_classes).
         labels: int64 (b,); -1 marks padding.
         mix: partners' labels and shares, if the images were mixed.
-        label_smoothing: share of the target spread evenly over all classes, before the threshold.
+        label_smoothing: share of the target spread evenly over all classes, after the threshold: a class that is there
+            has 1 - label_smoothing, as section 3 says. (timm's loss smooths first, and its threshold undoes it.)
         target_threshold: targets above it become 1 and all others 0, so that both classes of a mixed image are there
             in full; None keeps the shares.
 
     Returns:
         float32 (b,), 0 at padding.
     """
-    targets = soft_targets(labels, logits.shape[1], mix, label_smoothing).to(logits.dtype)
+    targets = soft_targets(labels, logits.shape[1], mix).to(logits.dtype)
     if target_threshold is not None:
         targets = (targets > target_threshold).to(logits.dtype)
+    targets = smoothed(targets, label_smoothing)
     losses = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none").mean(1)
     return losses.masked_fill(labels < 0, 0.0)
 
@@ -132,4 +134,9 @@ def soft_targets(
     targets.scatter_add_(1, labels.clamp(min=0).unsqueeze(1), own)
     if mix is not None:
         targets.scatter_add_(1, mix.labels.clamp(min=0).unsqueeze(1), whole - own)
-    return targets * (1.0 - label_smoothing) + label_smoothing / num_classes
+    return smoothed(targets, label_smoothing)
+
+
+def smoothed(targets: Tensor, label_smoothing: float) -> Tensor:
+    """Targets (b, num_classes) with a share of one class's whole spread evenly over all classes."""
+    return targets * (1.0 - label_smoothing) + label_smoothing / targets.shape[1]

@@ -105,5 +105,5 @@ def test_with_dropped_paths_and_growing_images(tmp_path: Path) -> None:
         "0.5",
     )
     sizes = {"start_size": 8, "end_size": 16, "end_epoch": 2, "multiple": 4}
-    resizing = (f"--model.progressive_resizing.{key}={value}" for key, value in sizes.items())
+    resizing = (f"--data.progressive_resizing.{key}={value}" for key, value in sizes.items())
     _assert_exact(tmp_path, 1, (8, "training"), *EVERY_3, *net, *resizing, "--data.image_size", "16")

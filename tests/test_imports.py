@@ -68,7 +68,6 @@ PART_OF = {
     "precision": "optim",
     "exact_evaluation": "classifier",
     "lean_module": "classifier",
-    "progressive_resizing": "classifier",
     "train_error_watch": "classifier",
     "losses": "classifier",
 }

@@ -34,16 +34,27 @@ def test_cross_entropy_is_that_of_soft_targets(mix: Mixture | None, smoothing: f
     torch.testing.assert_close(found, functional.cross_entropy(LOGITS, targets, reduction="none"))
 
 
-@pytest.mark.parametrize("threshold", [None, 0.2])
+@pytest.mark.parametrize(("smoothing", "threshold"), [(0.1, None), (0.0, 0.2)])
 @pytest.mark.parametrize("mix", [None, MIX])
-def test_binary_cross_entropy_equals_torch_and_timm(mix: Mixture | None, threshold: float | None) -> None:
-    targets = soft_targets(LABELS, 7, mix, 0.1)
-    found = binary_cross_entropies(LOGITS, LABELS, mix, 0.1, threshold).mean()
+def test_binary_cross_entropy_equals_torch_and_timm(
+    mix: Mixture | None, smoothing: float, threshold: float | None
+) -> None:
+    targets = soft_targets(LABELS, 7, mix, smoothing)
+    found = binary_cross_entropies(LOGITS, LABELS, mix, smoothing, threshold).mean()
     expected = targets if threshold is None else (targets > threshold).float()
     torch.testing.assert_close(found, functional.binary_cross_entropy_with_logits(LOGITS, expected))
     timm = pytest.importorskip("timm.loss", reason="needs timm to compare with")
-    theirs = timm.BinaryCrossEntropy(smoothing=0.1, target_threshold=threshold)
+    theirs = timm.BinaryCrossEntropy(smoothing=smoothing, target_threshold=threshold)
     torch.testing.assert_close(found, theirs(LOGITS, LABELS if mix is None else targets))
+
+
+def test_a_threshold_does_not_undo_label_smoothing() -> None:
+    """Every class of a mixed image gets 1 - 0.1 and its part of the tenth that all classes share."""
+    mix = Mixture(torch.tensor([1]), torch.tensor([0.7]))
+    logits = torch.randn(1, 4)
+    expected = torch.tensor([[0.925, 0.925, 0.025, 0.025]])
+    losses = functional.binary_cross_entropy_with_logits(logits, expected, reduction="none").mean(1)
+    torch.testing.assert_close(binary_cross_entropies(logits, torch.tensor([0]), mix, 0.1, 0.2), losses)
 
 
 def test_a_threshold_puts_both_classes_of_a_mixed_image_there_in_full() -> None:

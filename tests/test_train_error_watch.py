@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 import torch
+import torch.distributed as dist
 
 from resnet_zoo.optim import HoldUntilTrainError
 from resnet_zoo.train_error_watch import TrainErrorWatch
+from tests.ranks import run_on_ranks
 
 LABELS = torch.arange(10)
 LOSSES = torch.ones(10)
@@ -60,3 +65,28 @@ def test_without_a_hold_there_is_nothing_to_count() -> None:
     watch = TrainErrorWatch(None, 10)
     assert run(watch, [0, 0, 0]) == [False] * 3
     assert watch.counts.scores().evaluated == 0
+
+
+def _released_on_a_rank(right: list[list[int]], state: dict[str, Any] | None) -> tuple[list[bool], Any]:
+    dist.init_process_group("gloo")
+    watch = TrainErrorWatch(HoldUntilTrainError(0.1, 80.0, window_steps=2), 10)
+    if state is not None:
+        watch.load(state)
+    held = run(watch, right[int(os.environ["RANK"])], start=0 if state is None else 1)
+    return held, watch.state()
+
+
+def test_all_ranks_are_counted_and_agree() -> None:
+    """Neither rank's own error is what decides: one is always wrong, the other right often enough for both."""
+    right = [[0, 0, 0, 0, 0], [4, 4, 5, 4, 0]]
+    together = run_on_ranks(2, _released_on_a_rank, right, None)
+    assert [held for held, _ in together] == [[True, True, True, True, False]] * 2
+    # Half-way through the second window, from a checkpoint of the first update.
+    begun = run_on_ranks(2, _released_on_a_rank, [numbers[:1] for numbers in right], None)
+    assert begun[0][1] == begun[1][1]
+    continued = run_on_ranks(2, _released_on_a_rank, [numbers[1:] for numbers in right], begun[0][1])
+    assert [held for held, _ in continued] == [[True, True, True, False]] * 2
+    # One rank goes on from what both have counted.
+    alone = TrainErrorWatch(HoldUntilTrainError(0.1, 80.0, window_steps=4), 10)
+    alone.load(begun[0][1])
+    assert alone.counts.scores().evaluated == 20

@@ -11,10 +11,8 @@ def check_training(model: ImageClassifier, data: ImageDataModule) -> None:
     """Refuse settings of model and data that contradict each other.
 
     Raises:
-        InvalidValue: training images larger than the data's, or a hold that waits for an error that mixing hides.
+        InvalidValue: a hold that waits for an error that mixing hides.
     """
-    if model.progressive_resizing is not None:
-        model.progressive_resizing.check(data.image_size)
     if model.lr_schedule.hold is not None and data.augment.mixing:
         mixing = type(data.augment.mixing[0]).__name__
         raise InvalidValue(

@@ -128,8 +128,8 @@ def _plan_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
     if data.repeated_augmentation > 1:
         times = data.repeated_augmentation
         yield f"every image {times} times per pass over the data, which takes {times} epochs"
-    if model.progressive_resizing is not None:
-        yield model.progressive_resizing.in_words(data.image_size)
+    if data.progressive_resizing is not None:
+        yield data.progressive_resizing.in_words(data.image_size)
     yield "# batches and updates"
     per_rank = data.global_batch_size // (ranks * accumulate)
     yield f"global batch {data.global_batch_size} = {per_rank} images x {ranks} ranks x {accumulate} accumulated"
@@ -196,7 +196,7 @@ def _time_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
     ranks, accumulate = world_size(cli), cli.config.trainer.accumulate_grad_batches
     per_rank = data.global_batch_size // (ranks * accumulate)
     end = length_of_training(cli, data.num_updates_per_epoch())
-    sizes = [_train_size(model, data, epoch) for epoch in range(math.ceil(end.total_epochs))]
+    sizes = [data.train_size(epoch) for epoch in range(math.ceil(end.total_epochs))]
     chosen = choose_precision(device_of("auto")).precision if cli.config.precision else None
     measured = measure_step(model, sizes[0], per_rank, chosen or cli.config.trainer.precision)
     total = round(end.total_epochs * data.num_samples["train"])
@@ -210,8 +210,3 @@ def _time_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
     yield f"{total:,} images in all: {hours:.3g} hours on one such device"
     if ranks > 1:
         yield f"and {hours / ranks:.3g} hours on {ranks} of them, if sharing the work cost nothing"
-
-
-def _train_size(model: Any, data: Any, epoch: int) -> int:
-    resizing = model.progressive_resizing
-    return int(data.image_size if resizing is None else resizing.size_at(epoch, data.image_size))

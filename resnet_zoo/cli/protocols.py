@@ -98,7 +98,8 @@ def views_of(data: ImageDataModule, protocol: Protocol, scales: list[int] | None
         )
     if protocol == "ten_crop":
         return ten_crop_views(data.evaluation_transform())
-    return multi_scale_views(scales or usual_scales(data.image_size))
+    interpolation = data.evaluation_transform().interpolation
+    return multi_scale_views(scales or usual_scales(data.image_size), interpolation)
 
 
 def evaluate_plan(cli: TrainingCLI, plan: Plan, split: str, directory: RunDirectory) -> EvaluationResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from jsonargparse import Namespace
@@ -54,6 +55,8 @@ def with_stand_in(words: list[str], data: Namespace) -> tuple[Arguments, str] | 
         "image_size": given.get("image_size") or published.image_size,
         "global_batch_size": given["global_batch_size"],
         "drop_last": str(given.get("drop_last", False)).lower(),
+        "repeated_augmentation": given.get("repeated_augmentation", 1),
+        **{key: json.dumps(given.get(key)) for key in ("augment", "progressive_resizing")},
     }
     kept = [word for word in joined(words) if not word.startswith(("--data=", "--data."))]
     replaced = [*kept, "--data=Synthetic", *(f"--data.{key}={value}" for key, value in options.items())]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from resnet_zoo.data.augmentations.plan import AugmentationPlan
 from resnet_zoo.data.index import ImageIndex
-from resnet_zoo.data.sources import ImageSource
+from resnet_zoo.data.sources import ImageSource, at_size
 from resnet_zoo.errors import InvalidValue
 
 
@@ -36,6 +36,10 @@ class AugmentedImages:
     def index(self) -> ImageIndex | None:
         """Names of the files; None if the images are no files of their own."""
         return self.source.index
+
+    def at_size(self, size: int) -> AugmentedImages:
+        """The same changes of images of another size, where the source has them."""
+        return AugmentedImages(at_size(self.source, size), self.plan)
 
     def fetch(self, positions: Tensor, seeds: Tensor | None) -> Tensor:
         """uint8 (b, 3, h, w), channels-last; as the source has them where there are no seeds.

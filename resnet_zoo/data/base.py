@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from resnet_zoo.data.augment import BatchAugmentation
 from resnet_zoo.data.augmentations import Augmentation, AugmentationPlan
 from resnet_zoo.data.augmented import AugmentedImages
-from resnet_zoo.data.batch import ImageBatch
 from resnet_zoo.data.checks import check_count
 from resnet_zoo.data.description import DataDescription
 from resnet_zoo.data.layout import require_root
 from resnet_zoo.data.loaders import ImageLoader
 from resnet_zoo.data.normalization import Channels, Normalization
 from resnet_zoo.data.order import EvaluationOrder, Order, TrainingOrder, check_global_batch_size
+from resnet_zoo.data.preparation import BatchPreparation
+from resnet_zoo.data.progressive_resizing import ProgressiveResizing
 from resnet_zoo.data.sources import ImageSource, ResidentImages
 from resnet_zoo.data.surroundings import Surroundings
-from resnet_zoo.data.transfer import ImageTransfer
 from resnet_zoo.data.views import CENTER, View
 from resnet_zoo.errors import InvalidValue
 
 
-class ImageDataModule(ImageTransfer, DataDescription):
+class ImageDataModule(BatchPreparation):
     """A data set in the form that training, evaluation and prediction take it.
 
     A subclass checks its arguments and its folder when it is constructed, says what it has and loads a split
     when asked (see ``DataDescription``). Images reach the device as uint8; there ``prepare`` augments and
-    normalises them.
-
-    Attributes:
-        augmentation: what is random about training batches, applied on the device.
-        view: how evaluation looks at every image; by default as the data set says.
+    normalises them (see ``BatchPreparation``).
 
     Args:
         global_batch_size: images per optimizer update, over all ranks and accumulated batches.
@@ -42,6 +36,7 @@ class ImageDataModule(ImageTransfer, DataDescription):
         augment: further random changes of training images, in order; None for none.
         repeated_augmentation: times that each image is taken, augmented anew, within one pass over the data; the
             number of updates per epoch stays the same.
+        progressive_resizing: training images of a size that grows with the epochs; None for ``image_size`` throughout.
         mean: overrides the data set's own channel means, together with std.
         std: overrides the data set's own channel standard deviations.
         predict_root: folder of images for ``predict``; None predicts the test split.
@@ -51,8 +46,6 @@ class ImageDataModule(ImageTransfer, DataDescription):
         InvalidValue: a value that is not allowed.
         MissingData: ``predict_root`` does not exist.
     """
-
-    augmentation: BatchAugmentation
 
     def __init__(
         self,
@@ -64,6 +57,7 @@ class ImageDataModule(ImageTransfer, DataDescription):
         drop_last: bool = False,
         augment: Sequence[Augmentation] | None = None,
         repeated_augmentation: int = 1,
+        progressive_resizing: ProgressiveResizing | None = None,
         mean: Channels | None = None,
         std: Channels | None = None,
         predict_root: str | None = None,
@@ -87,6 +81,7 @@ class ImageDataModule(ImageTransfer, DataDescription):
         self.drop_last = drop_last
         self.augment = AugmentationPlan(augment or ())
         self.repeated_augmentation = repeated_augmentation
+        self.progressive_resizing = progressive_resizing
         self.predict_root = predict_root if predict_root is None else require_root("predict", predict_root)
         self._normalization = None if mean is None or std is None else Normalization(mean, std)
         self.view: View = CENTER
@@ -99,10 +94,14 @@ class ImageDataModule(ImageTransfer, DataDescription):
             self.seed = seed
 
     def check_train_size(self) -> None:
-        """Refuse a batch size larger than the training split, and augmentations larger than its images; subclasses
-        call it once they know both.
+        """Refuse a batch size larger than the training split, sizes larger than its images, and augmentations larger
+        than these are when they are augmented; subclasses call it once they know all that.
         """
-        self.augment.check(self.image_size)
+        smallest = self.image_size
+        if self.progressive_resizing is not None:
+            self.progressive_resizing.check(self.image_size)
+            smallest = self.progressive_resizing.start_size if self.has_other_views() else smallest
+        self.augment.check(smallest)
         if self.global_batch_size > self.num_samples["train"]:
             raise InvalidValue(
                 f"global_batch_size={self.global_batch_size} is larger than the train split of "
@@ -122,6 +121,11 @@ class ImageDataModule(ImageTransfer, DataDescription):
         batches = Surroundings.of(self.trainer).limited(order.num_batches)
         return -(-batches // order.accumulation)
 
+    def train_size(self, epoch: int) -> int:
+        """Height and width of training images in an epoch, counted from 0, in pixels."""
+        resizing = self.progressive_resizing
+        return self.image_size if resizing is None else resizing.size_at(epoch, self.image_size)
+
     def has_other_views(self) -> bool:
         """Whether evaluation crops image files, so that they have other crops, and can be seen whole.
 
@@ -129,42 +133,6 @@ class ImageDataModule(ImageTransfer, DataDescription):
         evaluates them whole.
         """
         return type(self).evaluation_transform is not DataDescription.evaluation_transform
-
-    # On the device
-
-    def prepare(self, batch: ImageBatch) -> ImageBatch:
-        """Augment (a batch with seeds) and normalise, on the device the batch is on.
-
-        Args:
-            batch: from a loader, images uint8 (b, 3, h, w).
-
-        Returns:
-            The batch with images float32 (b, 3, h, w), in the same memory format; mixed with each other, and ``mix``
-            saying how, where ``augment`` says so.
-        """
-        images, offsets = batch.images, None
-        if batch.seeds is not None:
-            images = self.augmentation.crop_and_flip(images, batch.seeds)
-            offsets = self.augmentation.color_offsets(batch.seeds)
-        elif self.view.mirror:
-            images = images.flip(-1)
-        batch = batch._replace(images=self.normalization.apply(images, offsets))
-        return batch if batch.seeds is None else self.augment.on_device(batch)
-
-    def preprocessing(self) -> dict[str, Any]:
-        """What turns a picture into the net's input, for whoever uses the net elsewhere: plain types.
-
-        Mean and standard deviation are per channel in units of the full range, the size is in pixels.
-        """
-        return {
-            "mean": [float(value) for value in self.normalization.mean],
-            "std": [float(value) for value in self.normalization.std],
-            "image_size": int(self.image_size),
-        }
-
-    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Called by Lightning once a batch is on the device."""
-        return self.prepare(batch) if isinstance(batch, ImageBatch) else batch
 
     # What Lightning asks
 
@@ -218,6 +186,7 @@ class ImageDataModule(ImageTransfer, DataDescription):
             accumulation=around.accumulation,
             drop_last=self.drop_last,
             repeats=self.repeated_augmentation,
+            images_per_share=self.augment.images_per_share,
         )
 
     # How it is done
@@ -244,6 +213,7 @@ class ImageDataModule(ImageTransfer, DataDescription):
             device=around.device,
             reshuffle=not around.overfitting,
             skip_unreadable=split != "train" or self.bad_image_budget > 0,
+            train_size=self.train_size if split == "train" and self.progressive_resizing else None,
         )
         self._loaders.append(loader)
         return loader

@@ -62,6 +62,10 @@ class ImageBatch(NamedTuple):
         unreadable: the images of this batch that could not be read. In evaluation their places are padding; in
             training they have none, so that normalisation layers see real images only, unless fewer than two
             images are left.
+        train_size: height and width, in pixels, that the net is to see them at; ``prepare`` resizes those of another
+            size. None keeps the size that they have, as in evaluation.
+        share_seeds: int64 (b,), equal for images of an update that are to be mixed alike; None where each is mixed by
+            its own seed, and where nothing is mixed.
         mix: what the images were mixed with (MixUp, CutMix), in training, after ``ImageDataModule.prepare``; None
             where nothing is mixed.
     """
@@ -72,4 +76,6 @@ class ImageBatch(NamedTuple):
     seeds: Tensor | None
     update_size: int
     unreadable: tuple[Unreadable, ...] = ()
+    train_size: int | None = None
+    share_seeds: Tensor | None = None
     mix: Mixture | None = None

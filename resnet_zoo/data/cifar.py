@@ -20,6 +20,7 @@ from resnet_zoo.data.base import ImageDataModule
 from resnet_zoo.data.checks import check_count, check_less_than, refuse_two_validations
 from resnet_zoo.data.layout import SEE
 from resnet_zoo.data.normalization import Channels, Normalization
+from resnet_zoo.data.progressive_resizing import ProgressiveResizing
 from resnet_zoo.data.sources import ResidentImages
 from resnet_zoo.data.splits import stratified_split
 from resnet_zoo.errors import MissingData
@@ -51,6 +52,8 @@ class CIFAR10(ImageDataModule):
             paths with arguments; see docs/augmentation.md.
         repeated_augmentation: times that each image is taken, augmented anew, within one pass over the data; the
             number of updates per epoch stays the same.
+        progressive_resizing: train on images of a size that grows with the epochs up to their own; see
+            docs/recipes.md.
         mean: channel means in 0..1, instead of the data set's own; together with std.
         std: channel standard deviations in 0..1, instead of the data set's own; together with mean.
         predict_root: folder of images for 'predict'; by default it predicts the test split.
@@ -81,6 +84,7 @@ class CIFAR10(ImageDataModule):
         drop_last: bool = False,
         augment: list[Augmentation] | None = None,
         repeated_augmentation: int = 1,
+        progressive_resizing: ProgressiveResizing | None = None,
         mean: Channels | None = None,
         std: Channels | None = None,
         predict_root: str | None = None,
@@ -93,6 +97,7 @@ class CIFAR10(ImageDataModule):
             drop_last=drop_last,
             augment=augment,
             repeated_augmentation=repeated_augmentation,
+            progressive_resizing=progressive_resizing,
             mean=mean,
             std=std,
             predict_root=predict_root,

@@ -6,10 +6,21 @@ What becomes of an image is decided from its height and width alone, so that a d
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from functools import partial
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
+
+Interpolation = Literal["bilinear", "bicubic"]
+"""How pixels of another size are made, always with antialiasing."""
+
+_OPERATORS = {
+    "bilinear": torch.ops.aten._upsample_bilinear2d_aa.out,
+    "bicubic": torch.ops.aten._upsample_bicubic2d_aa.out,
+}
+_REACH = {"bilinear": 1, "bicubic": 2}
+"""Half the width of the filters, in pixels of the coarser of both sizes."""
 
 
 class Box(NamedTuple):
@@ -28,11 +39,13 @@ class Crop(NamedTuple):
         source: in the image.
         resized: height and width that ``source`` is resized to, in pixels.
         kept: in the resized source.
+        interpolation: of the resizing.
     """
 
     source: Box
     resized: tuple[int, int]
     kept: Box
+    interpolation: Interpolation = "bilinear"
 
     def region(self) -> Box:
         """What has to be decoded: the pixels that those kept are made of, and some to be in step with the rest."""
@@ -53,6 +66,7 @@ class Crop(NamedTuple):
         rows, columns = self._spans()
         _, _, height, width = self.source
         _, _, kept_height, kept_width = self.kept
+        resample = partial(_resample, interpolation=self.interpolation)
         inside = Box(self.kept.top - rows.skipped, self.kept.left - columns.skipped, kept_height, kept_width)
         if self.resized == (height, width):
             cropped = cut(pixels, inside)
@@ -60,8 +74,8 @@ class Crop(NamedTuple):
             size = inside.top + kept_height, inside.left + kept_width
             scales = self.resized[0] / height, self.resized[1] / width
             if out is not None and size == (kept_height, kept_width):
-                return _resample(pixels, scales, out)
-            cropped = cut(_resample(pixels, scales, _empty(len(pixels), *size)), inside)
+                return resample(pixels, scales, out)
+            cropped = cut(resample(pixels, scales, _empty(len(pixels), *size)), inside)
         return cropped if out is None else out.copy_(cropped)
 
     def apply(self, image: Tensor, out: Tensor | None = None) -> Tensor:
@@ -71,9 +85,10 @@ class Crop(NamedTuple):
     def _spans(self) -> tuple[Span, Span]:
         _, _, height, width = self.source
         top, left, kept_height, kept_width = self.kept
+        reach = _REACH[self.interpolation]
         return (
-            _needed(height, self.resized[0], top, top + kept_height),
-            _needed(width, self.resized[1], left, left + kept_width),
+            _needed(height, self.resized[0], top, top + kept_height, reach),
+            _needed(width, self.resized[1], left, left + kept_width, reach),
         )
 
 
@@ -91,7 +106,7 @@ class Span(NamedTuple):
     skipped: int
 
 
-def _needed(length: int, resized: int, start: int, stop: int) -> Span:
+def _needed(length: int, resized: int, start: int, stop: int, reach: int) -> Span:
     """The stretch out of ``length`` pixels that makes up ``start:stop`` of the ``resized`` pixels they become.
 
     It begins where a pixel of the source and one of the result begin at the same point, so that resampling it gives the
@@ -100,7 +115,7 @@ def _needed(length: int, resized: int, start: int, stop: int) -> Span:
     if (start, stop) == (0, resized):
         return Span(0, length, 0)
     scale = length / resized
-    support = max(scale, 1.0) + 1  # of the triangle filter, with a pixel to spare
+    support = reach * max(scale, 1.0) + 1  # with a pixel to spare
     low = max(0, int(scale * (start + 0.5) - support))
     high = min(length, int(scale * (stop - 0.5) + support) + 1)
     first = low - low % (length // math.gcd(length, resized))
@@ -117,7 +132,10 @@ def resize(image: Tensor, height: int, width: int) -> Tensor:
     if image.shape[1:] == (height, width):
         return image
     return _resample(
-        image, (height / image.shape[1], width / image.shape[2]), _empty(len(image), height, width)
+        image,
+        (height / image.shape[1], width / image.shape[2]),
+        _empty(len(image), height, width),
+        interpolation="bilinear",
     )
 
 
@@ -125,7 +143,9 @@ def _empty(channels: int, height: int, width: int) -> Tensor:
     return torch.empty(height, width, channels, dtype=torch.uint8).permute(2, 0, 1)
 
 
-def _resample(image: Tensor, scales: tuple[float, float], out: Tensor) -> Tensor:
+def _resample(
+    image: Tensor, scales: tuple[float, float], out: Tensor, interpolation: Interpolation
+) -> Tensor:
     """Fill ``out`` with the first pixels of an image enlarged by these factors.
 
     The operator behind ``torch.nn.functional.interpolate``, which takes either size or scales, and gives a result with
@@ -133,7 +153,7 @@ def _resample(image: Tensor, scales: tuple[float, float], out: Tensor) -> Tensor
     """
     # torch's fast path wants pixels without gaps between the rows
     pixels = image.permute(1, 2, 0).contiguous().permute(2, 0, 1).unsqueeze(0)
-    torch.ops.aten._upsample_bilinear2d_aa.out(pixels, out.shape[1:], False, *scales, out=out.unsqueeze(0))
+    _OPERATORS[interpolation](pixels, out.shape[1:], False, *scales, out=out.unsqueeze(0))
     return out
 
 

@@ -9,9 +9,11 @@ from resnet_zoo.data.augment import BatchAugmentation
 from resnet_zoo.data.augmentations import Augmentation
 from resnet_zoo.data.base import ImageDataModule
 from resnet_zoo.data.checks import check_choice, check_count, check_fraction, check_not_negative
+from resnet_zoo.data.crops import Interpolation
 from resnet_zoo.data.layout import SEE, ImageRoot, open_root
 from resnet_zoo.data.normalization import Channels, Normalization, measure
 from resnet_zoo.data.pipelines import TrainingCrop, evaluation_transform, training_transform
+from resnet_zoo.data.progressive_resizing import ProgressiveResizing
 from resnet_zoo.data.sources import FileImages, ImageSource, ResidentImages
 from resnet_zoo.data.splits import stratified_split
 from resnet_zoo.data.stores import Split
@@ -49,6 +51,7 @@ class ImageFolder(ImageDataModule):
         color_noise: standard deviation of the colour noise of Krizhevsky et al. 2012, for example 0.1.
         eval_resize: shorter side before the central crop; by default 256 for 224 pixels and in proportion for
             others with the 'imagenet' pipeline, image_size with the 'cifar' pipeline.
+        interpolation: of the resizing in training and evaluation, 'bilinear' or 'bicubic'; with antialiasing.
         num_workers: loader processes per rank; by default a rank's share of the cores, at most 16, and none
             with 'cifar'.
         eval_batch_size: images per rank and batch in evaluation; by default as many as a training batch has.
@@ -58,6 +61,8 @@ class ImageFolder(ImageDataModule):
             paths with arguments; see docs/augmentation.md.
         repeated_augmentation: times that each image is taken, augmented anew, within one pass over the data; the
             number of updates per epoch stays the same.
+        progressive_resizing: train on images of a size that grows with the epochs up to image_size; see
+            docs/recipes.md.
         mean: channel means in 0..1, together with std; by default ImageNet's for the 'imagenet' pipeline,
             measured on the training images for the 'cifar' pipeline.
         std: channel standard deviations in 0..1, together with mean.
@@ -84,12 +89,14 @@ class ImageFolder(ImageDataModule):
         jitter_range: tuple[int, int] | None = None,
         color_noise: float = 0.0,
         eval_resize: int | None = None,
+        interpolation: Interpolation = "bilinear",
         num_workers: int | None = None,
         eval_batch_size: int | None = None,
         seed: int | None = None,
         drop_last: bool = False,
         augment: list[Augmentation] | None = None,
         repeated_augmentation: int = 1,
+        progressive_resizing: ProgressiveResizing | None = None,
         mean: Channels | None = None,
         std: Channels | None = None,
         predict_root: str | None = None,
@@ -103,6 +110,7 @@ class ImageFolder(ImageDataModule):
             drop_last=drop_last,
             augment=augment,
             repeated_augmentation=repeated_augmentation,
+            progressive_resizing=progressive_resizing,
             mean=mean,
             std=std,
             predict_root=predict_root,
@@ -119,13 +127,15 @@ class ImageFolder(ImageDataModule):
         self.split_seed = split_seed
         if pipeline == "cifar":
             _refuse_crops(augmentation, jitter_range)
-            self._eval_transform = evaluation_transform(size, size if eval_resize is None else eval_resize)
+            self._eval_transform = evaluation_transform(
+                size, size if eval_resize is None else eval_resize, interpolation
+            )
             self._train_transform: Transform = self._eval_transform
         else:
             self._train_transform = training_transform(
-                size, augmentation or "random_resized_crop", jitter_range
+                size, augmentation or "random_resized_crop", jitter_range, interpolation
             )
-            self._eval_transform = evaluation_transform(size, eval_resize)
+            self._eval_transform = evaluation_transform(size, eval_resize, interpolation)
         self.augmentation = BatchAugmentation(size // 8 if pipeline == "cifar" else 0, flip, color_noise)
         self._classes, self._splits = _find_splits(self._opened, val_fraction, split_seed)
         self.num_samples = {name: len(split.index) for name, split in self._splits.items()}

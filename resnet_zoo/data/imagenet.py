@@ -15,9 +15,11 @@ from resnet_zoo.data.augment import BatchAugmentation
 from resnet_zoo.data.augmentations import Augmentation
 from resnet_zoo.data.base import ImageDataModule
 from resnet_zoo.data.checks import check_not_negative
+from resnet_zoo.data.crops import Interpolation
 from resnet_zoo.data.layout import SEE, ImageRoot, open_root, quoted, require_splits
 from resnet_zoo.data.normalization import Channels, Normalization
 from resnet_zoo.data.pipelines import TrainingCrop, evaluation_transform, training_transform
+from resnet_zoo.data.progressive_resizing import ProgressiveResizing
 from resnet_zoo.data.sources import FileImages
 from resnet_zoo.data.transforms import CenterCrop
 from resnet_zoo.errors import InvalidValue
@@ -49,6 +51,7 @@ class ImageNet(ImageDataModule):
             uses with 0.1.
         eval_resize: shorter side before the central crop; by default 256 for 224 pixels and in proportion for
             others.
+        interpolation: of the resizing in training and evaluation, 'bilinear' or 'bicubic'; with antialiasing.
         num_workers: loader processes per rank; by default a rank's share of the cores, at most 16.
         eval_batch_size: images per rank and batch in evaluation; by default as many as a training batch has.
         seed: of order and augmentation; by default the run's seed.
@@ -57,6 +60,8 @@ class ImageNet(ImageDataModule):
             paths with arguments; see docs/augmentation.md.
         repeated_augmentation: times that each image is taken, augmented anew, within one pass over the data; the
             number of updates per epoch stays the same.
+        progressive_resizing: train on images of a size that grows with the epochs up to image_size; see
+            docs/recipes.md.
         mean: channel means in 0..1, instead of ImageNet's usual ones; together with std.
         std: channel standard deviations in 0..1, instead of ImageNet's usual ones; together with mean.
         predict_root: folder of images for 'predict'; by default it predicts the validation split.
@@ -78,12 +83,14 @@ class ImageNet(ImageDataModule):
         jitter_range: tuple[int, int] | None = None,
         color_noise: float = 0.0,
         eval_resize: int | None = None,
+        interpolation: Interpolation = "bilinear",
         num_workers: int | None = None,
         eval_batch_size: int | None = None,
         seed: int | None = None,
         drop_last: bool = False,
         augment: list[Augmentation] | None = None,
         repeated_augmentation: int = 1,
+        progressive_resizing: ProgressiveResizing | None = None,
         mean: Channels | None = None,
         std: Channels | None = None,
         predict_root: str | None = None,
@@ -97,13 +104,14 @@ class ImageNet(ImageDataModule):
             drop_last=drop_last,
             augment=augment,
             repeated_augmentation=repeated_augmentation,
+            progressive_resizing=progressive_resizing,
             mean=mean,
             std=std,
             predict_root=predict_root,
             bad_image_budget=bad_image_budget,
         )
-        self._train_transform = training_transform(image_size, augmentation, jitter_range)
-        self._eval_transform = evaluation_transform(image_size, eval_resize)
+        self._train_transform = training_transform(image_size, augmentation, jitter_range, interpolation)
+        self._eval_transform = evaluation_transform(image_size, eval_resize, interpolation)
         check_not_negative("color_noise", color_noise)
         self.root, self._opened = root, open_root("ImageNet", root)
         self.image_size = image_size

@@ -6,16 +6,17 @@ any number of workers, and keeps its workers from one epoch to the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from resnet_zoo.data.batch import ImageBatch
-from resnet_zoo.data.order import EpochPlan, Order
+from resnet_zoo.data.epoch_plan import EpochPlan
+from resnet_zoo.data.order import Order
 from resnet_zoo.data.side_stream import side_stream
-from resnet_zoo.data.sources import ImageSource
+from resnet_zoo.data.sources import ImageSource, at_size
 from resnet_zoo.data.unreadable import Fetched, fetch_readable, without_unreadable
 from resnet_zoo.data.workers import WorkerPool
 from resnet_zoo.errors import InvalidValue
@@ -31,8 +32,9 @@ class ImageLoader:
         device: that the batches are for. To a GPU they are copied here, while it is still at work on the batch
             before; for anything else they stay where the source has them.
         timeout: seconds without a batch from the workers after which they are given up.
-        reshuffle: whether ``set_epoch`` has an effect.
+        reshuffle: whether ``set_epoch`` changes the order.
         skip_unreadable: hand out batches without the images that cannot be read, naming them, instead of raising.
+        train_size: the size of the images of an epoch, counted from 0, in pixels; None leaves the source's.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class ImageLoader:
         timeout: float = 600,
         reshuffle: bool = True,
         skip_unreadable: bool = False,
+        train_size: Callable[[int], int] | None = None,
     ) -> None:
         self.source = source
         self.order = order
@@ -54,7 +57,8 @@ class ImageLoader:
         self._side_stream = side_stream(device)
         self._skip_unreadable = skip_unreadable
         self._reshuffle = reshuffle
-        self._epoch = 0
+        self._train_size = train_size
+        self._announced = self._epoch = 0
         self._consumed = 0
         self._continue_at: tuple[int, int] | None = None
 
@@ -71,6 +75,7 @@ class ImageLoader:
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration goes through."""
+        self._announced = epoch
         if self._reshuffle:
             self._epoch = epoch
 
@@ -94,7 +99,8 @@ class ImageLoader:
                 f"since ({'; '.join(changed)}). Continue with the old values, or from a checkpoint at the end of "
                 "an epoch."
             )
-        self._epoch, self._consumed = state["epoch"], state["consumed"]
+        self._announced = self._epoch = state["epoch"]
+        self._consumed = state["consumed"]
         self._continue_at = (self._epoch, self._consumed)
 
     def __iter__(self) -> Iterator[ImageBatch]:
@@ -108,10 +114,11 @@ class ImageLoader:
             self._continue_at = None
         self._consumed = start
         requests = self.order.plan(self._epoch).to(self.source.labels.device)
+        size = None if self._train_size is None else self._train_size(self._announced)
         labels = self._placed(self.source.labels)
         plan = requests.to(labels.device)
         epoch_labels = torch.where(plan.indices < 0, -1, labels[plan.indices])
-        for images, failures in self._fetch(requests, start):
+        for images, failures in self._fetch(requests, start, size):
             batch = self._consumed
             piece = plan.piece(batch)
             self._consumed += 1
@@ -122,21 +129,24 @@ class ImageLoader:
                 plan.indices[piece],
                 seeds,
                 plan.update_sizes[batch],
+                train_size=size,
+                share_seeds=None if plan.share_seeds is None else plan.share_seeds[piece],
             )
             yield without_unreadable(whole, failures) if failures else whole
 
     def _placed(self, tensor: Tensor) -> Tensor:
         return tensor if self._side_stream is None else self._side_stream.copy(tensor)
 
-    def _fetch(self, plan: EpochPlan, start: int) -> Iterator[Fetched]:
+    def _fetch(self, plan: EpochPlan, start: int, size: int | None) -> Iterator[Fetched]:
         if self._workers is not None:
-            yield from self._workers.fetch(plan, start)
+            yield from self._workers.fetch(plan, start, size)
             return
+        source = at_size(self.source, size)
         for batch in range(start, len(self)):
             if self._skip_unreadable:
-                yield fetch_readable(self.source, *plan.request(batch))
+                yield fetch_readable(source, *plan.request(batch))
             else:
-                yield self.source.fetch(*plan.request(batch)), []
+                yield source.fetch(*plan.request(batch)), []
 
     def close(self) -> None:
         """End the worker processes; the next iteration starts new ones."""

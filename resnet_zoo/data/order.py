@@ -10,47 +10,17 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from resnet_zoo.data.shuffling import samples_of_epoch
+from resnet_zoo.data import random
+from resnet_zoo.data.epoch_plan import EpochPlan
+from resnet_zoo.data.shuffling import SHARES, samples_of_epoch
 from resnet_zoo.errors import InvalidValue
 
 MINIMUM_BATCH = 2  # batch normalisation cannot train on a single value per channel
-
-
-class EpochPlan(NamedTuple):
-    """Everything one rank does in one epoch, as flat arrays over its m images.
-
-    Attributes:
-        sources: int64 (m,), the image to fetch; -1 where any image will do (padding in evaluation).
-        indices: int64 (m,), the same with -1 at all padding.
-        seeds: int64 (m,), augmentation seeds; None in evaluation.
-        bounds: batch k is ``bounds[k]:bounds[k + 1]``.
-        update_sizes: per batch, the number of real images in its optimizer update; 0 in evaluation.
-    """
-
-    sources: Tensor
-    indices: Tensor
-    seeds: Tensor | None
-    bounds: list[int]
-    update_sizes: list[int]
-
-    def piece(self, batch: int) -> slice:
-        """Where a batch is in the flat arrays."""
-        return slice(self.bounds[batch], self.bounds[batch + 1])
-
-    def to(self, device: torch.device) -> EpochPlan:
-        """The same plan with its arrays on a device."""
-        seeds = None if self.seeds is None else self.seeds.to(device)
-        return self._replace(sources=self.sources.to(device), indices=self.indices.to(device), seeds=seeds)
-
-    def request(self, batch: int) -> tuple[Tensor, Tensor | None]:
-        """What to fetch for a batch: sources and seeds."""
-        piece = self.piece(batch)
-        return self.sources[piece], None if self.seeds is None else self.seeds[piece]
 
 
 class Order(Protocol):
@@ -101,6 +71,7 @@ class TrainingOrder:
         accumulation: batches per rank and optimizer update.
         drop_last: leave the shorter last update out.
         repeats: times that each image is taken within one pass over the images, which then takes so many epochs.
+        images_per_share: images in a row of an update that are mixed alike.
 
     Raises:
         InvalidValue: the batch size does not divide over ranks and accumulated batches.
@@ -114,6 +85,7 @@ class TrainingOrder:
     accumulation: int = 1
     drop_last: bool = False
     repeats: int = 1
+    images_per_share: int = 1
 
     def __post_init__(self) -> None:
         check_global_batch_size(self.global_batch_size, self.world_size, self.accumulation)
@@ -140,10 +112,11 @@ class TrainingOrder:
         return self.accumulation * self.num_updates
 
     def identity(self) -> dict[str, int]:
-        """What a half-finished epoch depends on; the number of ranks is not part of it."""
-        return {
-            name: int(value) for name, value in asdict(self).items() if name not in ("rank", "world_size")
-        }
+        """What a half-finished epoch depends on; neither the number of ranks nor what is done to its images is part of
+        it.
+        """
+        others = ("rank", "world_size", "images_per_share")
+        return {name: int(value) for name, value in asdict(self).items() if name not in others}
 
     def plan(self, epoch: int) -> EpochPlan:
         """The images of one epoch on this rank."""
@@ -168,7 +141,15 @@ class TrainingOrder:
                 update_sizes.append(len(rest))
         places = torch.cat(fetched)
         indices = torch.where(torch.cat(counted), images[places], -1)
-        return EpochPlan(images[places], indices, seeds[places], _bounds(lengths), update_sizes)
+        shared = self._share_seeds(places, epoch)
+        return EpochPlan(images[places], indices, seeds[places], _bounds(lengths), update_sizes, shared)
+
+    def _share_seeds(self, places: Tensor, epoch: int) -> Tensor | None:
+        """A seed for every stretch of ``images_per_share`` images of an update, from their places in the epoch."""
+        if self.images_per_share == 1:
+            return None
+        update, place = places // self.global_batch_size, places % self.global_batch_size
+        return random.combine(self.seed, epoch, SHARES, update, place // self.images_per_share)
 
     def _slot_of_rest(self, rest: Tensor, batch: int) -> tuple[Tensor, Tensor]:
         """Places and whether they count of this rank's slot of an accumulated batch of the last, shorter update.

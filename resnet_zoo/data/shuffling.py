@@ -7,7 +7,9 @@ from torch import Tensor
 
 from resnet_zoo.data import random
 
-_ORDER, _AUGMENTATION = 1, 2  # keeps the two uses of (seed, epoch, index) independent of each other
+_ORDER, _AUGMENTATION, SHARES = 1, 2, 3
+"""Keep the uses of (seed, epoch, ...) independent of each other: the order, what is random about an image, and what is
+common to several images that are mixed."""
 
 
 def permutation(num_samples: int, *seeds: int) -> Tensor:

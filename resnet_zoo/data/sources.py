@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
@@ -38,6 +38,14 @@ class ImageSource(Protocol):
 
         The seeds, int64 (b,), are for what is random before images have one size; None in evaluation.
         """
+
+
+def at_size(source: ImageSource, size: int | None) -> ImageSource:
+    """The same images in another size, where the source has a method of this name since it crops them when they are
+    fetched. Others, as those held in memory, stay as they are; so do all for None.
+    """
+    cropped: Callable[[int], ImageSource] | None = getattr(source, "at_size", None)
+    return source if size is None or cropped is None else cropped(size)
 
 
 class ResidentImages:
@@ -110,6 +118,10 @@ class FileImages:
     def labels(self) -> Tensor:
         """int64 (n,), on the CPU."""
         return torch.from_numpy(self.index.labels).long()
+
+    def at_size(self, size: int) -> FileImages:
+        """The same files, cropped to another size."""
+        return FileImages(self.index, self.transform.at_size(size), self.store)
 
     def fetch(self, positions: Tensor, seeds: Tensor | None) -> Tensor:
         """uint8 (b, 3, size, size), channels-last; blank at position -1.

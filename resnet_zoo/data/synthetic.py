@@ -15,6 +15,7 @@ from resnet_zoo.data.augmentations import Augmentation
 from resnet_zoo.data.base import ImageDataModule
 from resnet_zoo.data.checks import check_count
 from resnet_zoo.data.normalization import Channels, Normalization, measure
+from resnet_zoo.data.progressive_resizing import ProgressiveResizing
 from resnet_zoo.data.sources import ResidentImages
 
 GRID = 4  # a class is a pattern of GRID x GRID coloured fields, under noise
@@ -46,6 +47,8 @@ class Synthetic(ImageDataModule):
             paths with arguments; see docs/augmentation.md.
         repeated_augmentation: times that each image is taken, augmented anew, within one pass over the data; the
             number of updates per epoch stays the same.
+        progressive_resizing: train on images of a size that grows with the epochs up to image_size; see
+            docs/recipes.md.
         mean: channel means in 0..1, instead of the training images' own; together with std.
         std: channel standard deviations in 0..1, instead of the training images' own; together with mean.
         predict_root: folder of images for 'predict'; by default it predicts the test split.
@@ -71,6 +74,7 @@ class Synthetic(ImageDataModule):
         drop_last: bool = False,
         augment: list[Augmentation] | None = None,
         repeated_augmentation: int = 1,
+        progressive_resizing: ProgressiveResizing | None = None,
         mean: Channels | None = None,
         std: Channels | None = None,
         predict_root: str | None = None,
@@ -83,6 +87,7 @@ class Synthetic(ImageDataModule):
             drop_last=drop_last,
             augment=augment,
             repeated_augmentation=repeated_augmentation,
+            progressive_resizing=progressive_resizing,
             mean=mean,
             std=std,
             predict_root=predict_root,

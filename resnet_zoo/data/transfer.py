@@ -21,7 +21,7 @@ class ImageTransfer(LightningDataModule):
         """Called by Lightning with every batch."""
         if isinstance(batch, ImageBatch) and all(
             tensor is None or tensor.device == device
-            for tensor in (batch.images, batch.labels, batch.indices, batch.seeds, *(batch.mix or ()))
+            for tensor in (*batch[:4], batch.share_seeds, *(batch.mix or ()))
         ):
             return batch
         return super().transfer_batch_to_device(batch, device, dataloader_idx)

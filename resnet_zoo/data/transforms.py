@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from torch import Tensor
 
-from resnet_zoo.data.crops import Box, Crop, center_box, short_side_size, whole
+from resnet_zoo.data.crops import Box, Crop, Interpolation, center_box, short_side_size, whole
 from resnet_zoo.data.random import SampleGenerator
 
 
@@ -31,6 +31,9 @@ class Transform(Protocol):
 
     def __call__(self, image: Tensor, seed: int | None) -> Tensor:
         """uint8 (3, h, w) to uint8 (3, size, size)."""
+
+    def at_size(self, size: int) -> Transform:
+        """The same for results of another size; all lengths in pixels change in proportion."""
 
 
 class Cropping(ABC):
@@ -53,11 +56,16 @@ class CenterCrop(Cropping):
 
     size: int
     short_side: int
+    interpolation: Interpolation = "bilinear"
+
+    def at_size(self, size: int) -> CenterCrop:
+        """The same share of the image, as another number of pixels."""
+        return replace(self, size=size, short_side=round(self.short_side * size / self.size))
 
     def crop(self, height: int, width: int, seed: int | None) -> Crop:
         """The central square of the resized image."""
         resized = short_side_size(height, width, self.short_side)
-        return Crop(whole(height, width), resized, center_box(*resized, self.size))
+        return Crop(whole(height, width), resized, center_box(*resized, self.size), self.interpolation)
 
 
 def random_resized_crop_box(
@@ -99,12 +107,17 @@ class RandomResizedCrop(Cropping):
     size: int
     scale: tuple[float, float] = (0.08, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    interpolation: Interpolation = "bilinear"
+
+    def at_size(self, size: int) -> RandomResizedCrop:
+        """The same boxes, resized to another number of pixels."""
+        return replace(self, size=size)
 
     def crop(self, height: int, width: int, seed: int | None) -> Crop:
         """A random box, resized."""
         assert seed is not None
         box = random_resized_crop_box(height, width, SampleGenerator(seed), self.scale, self.ratio)
-        return Crop(box, (self.size, self.size), whole(self.size, self.size))
+        return Crop(box, (self.size, self.size), whole(self.size, self.size), self.interpolation)
 
 
 @dataclass(frozen=True)
@@ -117,6 +130,12 @@ class ScaleJitter(Cropping):
 
     size: int
     short_side: tuple[int, int] = (256, 480)
+    interpolation: Interpolation = "bilinear"
+
+    def at_size(self, size: int) -> ScaleJitter:
+        """The same range of scales, for squares of another number of pixels."""
+        low, high = (round(side * size / self.size) for side in self.short_side)
+        return replace(self, size=size, short_side=(low, high))
 
     def crop(self, height: int, width: int, seed: int | None) -> Crop:
         """A random square of the image resized to a random size."""
@@ -126,4 +145,4 @@ class ScaleJitter(Cropping):
         resized = short_side_size(height, width, low + generator.integer(high - low + 1))
         top = generator.integer(resized[0] - self.size + 1)
         left = generator.integer(resized[1] - self.size + 1)
-        return Crop(whole(height, width), resized, Box(top, left, self.size, self.size))
+        return Crop(whole(height, width), resized, Box(top, left, self.size, self.size), self.interpolation)

@@ -82,4 +82,5 @@ def without_unreadable(batch: ImageBatch, failures: list[tuple[int, UnreadableIm
         labels=marked.labels[left],
         indices=marked.indices[left],
         seeds=batch.seeds[left],
+        share_seeds=None if batch.share_seeds is None else batch.share_seeds[left],
     )

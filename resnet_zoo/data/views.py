@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from resnet_zoo.data.crops import Box, Crop, short_side_size, whole
+from resnet_zoo.data.crops import Box, Crop, Interpolation, short_side_size, whole
 from resnet_zoo.data.decode import decode_crop
 from resnet_zoo.data.index import ImageIndex
 from resnet_zoo.data.pipelines import in_proportion
@@ -37,12 +37,13 @@ class CornerCrop(Cropping):
     short_side: int
     bottom: bool
     right: bool
+    interpolation: Interpolation = "bilinear"
 
     def crop(self, height: int, width: int, seed: int | None) -> Crop:
         """The square in that corner of the resized image."""
         resized = short_side_size(height, width, self.short_side)
         top, left = (resized[0] - self.size) * self.bottom, (resized[1] - self.size) * self.right
-        return Crop(whole(height, width), resized, Box(top, left, self.size, self.size))
+        return Crop(whole(height, width), resized, Box(top, left, self.size, self.size), self.interpolation)
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,12 @@ class WholeImage(Cropping):
     """Shorter side to ``short_side``, and nothing is cut off."""
 
     short_side: int
+    interpolation: Interpolation = "bilinear"
 
     def crop(self, height: int, width: int, seed: int | None) -> Crop:
         """All of the resized image, (h', w') with min(h', w') = short_side."""
         resized = short_side_size(height, width, self.short_side)
-        return Crop(whole(height, width), resized, whole(*resized))
+        return Crop(whole(height, width), resized, whole(*resized), self.interpolation)
 
 
 class WholeImages:
@@ -142,14 +144,18 @@ def ten_crop_views(center: CenterCrop) -> list[View]:
     views = [CENTER]
     for vertical in ("top", "bottom"):
         for horizontal in ("left", "right"):
-            corner = CornerCrop(center.size, center.short_side, vertical == "bottom", horizontal == "right")
+            at = vertical == "bottom", horizontal == "right"
+            corner = CornerCrop(center.size, center.short_side, *at, center.interpolation)
             views.append(View(f"{vertical} {horizontal}", corner))
     return [*views, *(View(f"{view.name} mirrored", view.transform, mirror=True) for view in views)]
 
 
-def multi_scale_views(scales: Iterable[int]) -> list[View]:
+def multi_scale_views(scales: Iterable[int], interpolation: Interpolation = "bilinear") -> list[View]:
     """Whole images at several lengths of the shorter side, in pixels, shortest first."""
-    return [View(f"whole image, shorter side {side}", WholeImage(side)) for side in sorted(set(scales))]
+    return [
+        View(f"whole image, shorter side {side}", WholeImage(side, interpolation))
+        for side in sorted(set(scales))
+    ]
 
 
 def usual_scales(image_size: int) -> list[int]:

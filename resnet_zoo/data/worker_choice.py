@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from resnet_zoo.data.base import ImageDataModule
+from resnet_zoo.data.epoch_plan import EpochPlan
 from resnet_zoo.data.fetching_speed import fetching_speed
-from resnet_zoo.data.order import EpochPlan
 from resnet_zoo.data.sources import ImageSource
 from resnet_zoo.data.surroundings import Surroundings
 

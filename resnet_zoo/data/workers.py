@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from resnet_zoo.data.decode import UnreadableImage
-from resnet_zoo.data.order import EpochPlan
+from resnet_zoo.data.epoch_plan import EpochPlan
 from resnet_zoo.data.slots import (
     BATCHES_IN_ADVANCE,
     InSlot,
@@ -26,12 +26,12 @@ from resnet_zoo.data.slots import (
     offering,
     slots_for,
 )
-from resnet_zoo.data.sources import ImageSource
+from resnet_zoo.data.sources import ImageSource, at_size
 from resnet_zoo.data.unreadable import Fetched, fetch_readable
 from resnet_zoo.errors import UserMistake
 
 POLL_SECONDS = 5.0  # how long a dead worker may go unnoticed
-Request = tuple[NDArray[np.int64], NDArray[np.int64] | None, Slot | None]
+Request = tuple[NDArray[np.int64], NDArray[np.int64] | None, int | None, Slot | None]
 Sent = tuple[Tensor | InSlot, list[tuple[int, UnreadableImage]]]
 
 
@@ -78,14 +78,19 @@ class WorkerPool:
             generator=torch.Generator(),  # its own, or every epoch would advance the global one
         )
 
-    def fetch(self, plan: EpochPlan, start: int) -> Iterator[Fetched]:
+    def fetch(self, plan: EpochPlan, start: int, size: int | None = None) -> Iterator[Fetched]:
         """Images, and what could not be read, of the batches of an epoch, from batch ``start`` on.
+
+        Args:
+            plan: of the epoch.
+            start: number of the first batch.
+            size: of the images in this epoch, in pixels, where they are cropped; None as the source has it.
 
         Raises:
             WorkerFailure: a worker died or did not answer in time.
             UserMistake: what the source raised, as it raised it.
         """
-        self._requests.plan, self._requests.start = plan, start
+        self._requests.plan, self._requests.start, self._requests.size = plan, start, size
         batches = self._begin()
         asked = time.monotonic()
         while True:
@@ -177,6 +182,7 @@ class _Requests:
 
     plan: EpochPlan
     start: int
+    size: int | None
 
     def __init__(self, slots: Slots | None) -> None:
         self._slots = slots
@@ -188,7 +194,7 @@ class _Requests:
             slot = None if self._slots is None else self._slots.take()
             self.given.append(slot)
             # arrays, since tensors would travel as file descriptors
-            yield positions.numpy(), None if seeds is None else seeds.numpy(), slot
+            yield positions.numpy(), None if seeds is None else seeds.numpy(), self.size, slot
 
 
 class _Fetcher(Dataset[Sent | UserMistake]):
@@ -202,23 +208,23 @@ class _Fetcher(Dataset[Sent | UserMistake]):
     def __getitem__(self, index: Request) -> Sent | UserMistake:
         positions, seeds = (None if array is None else torch.from_numpy(array) for array in index[:2])
         assert positions is not None
-        slot = index[2]
+        source, slot = at_size(self._source, index[2]), index[3]
         try:
             if slot is None or self._memory is None:
-                return self._fetch(positions, seeds)
+                return self._fetch(source, positions, seeds)
             memory = self._memory.tensor(slot)
             with offering(memory):
-                images, failures = self._fetch(positions, seeds)
+                images, failures = self._fetch(source, positions, seeds)
         except UserMistake as mistake:
             return mistake
         if images.data_ptr() != memory.data_ptr():
             return images, failures
         return InSlot(slot.number, tuple(images.permute(0, 2, 3, 1).shape)), failures
 
-    def _fetch(self, positions: Tensor, seeds: Tensor | None) -> Fetched:
+    def _fetch(self, source: ImageSource, positions: Tensor, seeds: Tensor | None) -> Fetched:
         if self._skip_unreadable:
-            return fetch_readable(self._source, positions, seeds)
-        return self._source.fetch(positions, seeds), []
+            return fetch_readable(source, positions, seeds)
+        return source.fetch(positions, seeds), []
 
 
 def _outlive_signals(worker: int) -> None:

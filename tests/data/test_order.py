@@ -7,7 +7,8 @@ import itertools
 import pytest
 import torch
 
-from resnet_zoo.data.order import EpochPlan, EvaluationOrder, TrainingOrder
+from resnet_zoo.data.epoch_plan import EpochPlan
+from resnet_zoo.data.order import EvaluationOrder, TrainingOrder
 from resnet_zoo.data.shuffling import permutation
 from resnet_zoo.errors import InvalidValue
 

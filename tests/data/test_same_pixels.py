@@ -19,7 +19,14 @@ from tests.data.pictures import encoded, picture
 
 MINIMUM_PSNR = 60.0  # decibels, on average over images
 PHOTOGRAPHS = "RESNET_ZOO_PHOTOGRAPHS"
-TRANSFORMS = [RandomResizedCrop(224), CenterCrop(224, 256), ScaleJitter(224)]
+TRANSFORMS = [
+    RandomResizedCrop(224),
+    CenterCrop(224, 256),
+    ScaleJitter(224),
+    RandomResizedCrop(160, interpolation="bicubic"),
+    CenterCrop(224, 235, interpolation="bicubic"),
+    ScaleJitter(224, interpolation="bicubic"),
+]
 
 
 def reference(content: bytes, crop: Crop) -> NDArray[np.uint8]:
@@ -27,7 +34,7 @@ def reference(content: bytes, crop: Crop) -> NDArray[np.uint8]:
     image = Image.open(io.BytesIO(content)).convert("RGB")
     top, left, height, width = crop.source
     image = image.crop((left, top, left + width, top + height))
-    image = image.resize((crop.resized[1], crop.resized[0]), Image.Resampling.BILINEAR)
+    image = image.resize((crop.resized[1], crop.resized[0]), Image.Resampling[crop.interpolation.upper()])
     top, left, height, width = crop.kept
     return np.asarray(image.crop((left, top, left + width, top + height)))
 

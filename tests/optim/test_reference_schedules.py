@@ -123,3 +123,18 @@ def test_cosine_is_timms_at_every_update(prefix: bool) -> None:
         reference.append(optimizer.param_groups[0]["lr"])
     schedule = CosineSchedule(0.02, WARMUP, warmup_start_factor=0.001, warmup_takes_from_cosine=not prefix)
     assert ours(schedule) == pytest.approx(reference, abs=1e-9)
+
+
+def test_the_cosine_of_pycls_begins_again_where_its_warm_up_ends() -> None:
+    """Its ``get_epoch_lr``: a cosine over all epochs, times a rise from a tenth over the first of them."""
+
+    def theirs(epoch: float) -> float:
+        rise = min(0.1 + 0.9 * epoch / WARMUP, 1.0)
+        return float(rise * 0.5 * (1.0 + np.cos(np.pi * epoch / EPOCHS)))
+
+    schedule = CosineSchedule(warmup_epochs=WARMUP, warmup_start_factor=0.1, warmup_takes_from_cosine=True)
+    found = ours(schedule)
+    reference = [theirs(step / STEPS_PER_EPOCH) for step in range(TOTAL)]
+    warm = WARMUP * STEPS_PER_EPOCH
+    assert found[warm:] == pytest.approx(reference[warm:], abs=1e-9)
+    assert found[:warm] == pytest.approx(reference[:warm], rel=0.11), "ours rises to the whole rate"

@@ -12,6 +12,7 @@ from typing import ClassVar, NamedTuple
 from PIL import Image
 from torch import Tensor
 
+from resnet_zoo.data.checks import check_count
 from resnet_zoo.data.random import SampleGenerator
 from resnet_zoo.errors import InvalidValue
 
@@ -86,26 +87,29 @@ class Mixing(Augmentation):
     Args:
         alpha: both parameters of the Beta distribution that the image's own share is drawn from.
         probability: share of the images that are mixed in this way.
+        images_per_share: how many images in a row of an update are mixed alike, in one way and by one share.
 
     Raises:
-        InvalidValue: an alpha that is not positive or a probability outside (0, 1].
+        InvalidValue: an alpha that is not positive, a probability outside (0, 1] or a count below 1.
     """
 
-    def __init__(self, alpha: float, probability: float) -> None:
+    def __init__(self, alpha: float, probability: float, images_per_share: int) -> None:
         if not alpha > 0:
             raise InvalidValue(
                 f"{type(self).__name__}: alpha={alpha:g} is not allowed. Use more than 0, e.g. 1."
             )
         check_probability(self, "probability", probability)
+        check_count(f"{type(self).__name__}: images_per_share", images_per_share)
         self.alpha = alpha
         self.probability = probability
+        self.images_per_share = images_per_share
 
     @abstractmethod
     def shares(self, seeds: Tensor, draw: int, size: tuple[int, int], chosen: Tensor) -> Shares:
         """How the images would be mixed.
 
         Args:
-            seeds: int64 (b,).
+            seeds: int64 (b,), equal for images that are mixed alike.
             draw: number of the first draw that is its own; 100 are.
             size: height and width of the images, in pixels.
             chosen: bool (b,), the images to be mixed in this way; the others keep their whole share.

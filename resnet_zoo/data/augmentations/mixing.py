@@ -19,13 +19,16 @@ _SHARE, _CENTER = 0, 1
 class MixUp(Mixing):
     """Two images are blended, and their losses in the same proportion (Zhang et al. 2017, arXiv:1710.09412, section 2).
 
-    The share is drawn for every image (timm's mode 'elem'), not for a whole batch, so that it depends on the image's
-    seed alone.
+    A share depends on the image's seed alone; one for several images on the update and their place in it, whatever the
+    number of ranks.
 
     Args:
         alpha: both parameters of the Beta distribution of the share; the paper takes 0.1 to 0.4 for ImageNet and 1 for
             CIFAR.
         probability: share of the images that are blended; together with CutMix each image gets one of the two at most.
+        images_per_share: how many images in a row of an update are blended alike: 1 draws a share for every image
+            (timm's mode 'elem'), the size of a rank's batch makes one for all of it, as the paper does (timm's mode
+            'batch').
 
     Raises:
         InvalidValue: a value that is not allowed.
@@ -33,11 +36,11 @@ class MixUp(Mixing):
 
     paper: ClassVar[str] = "Zhang et al. 2017, arXiv:1710.09412, section 2"
 
-    def __init__(self, alpha: float = 0.2, probability: float = 1.0) -> None:
-        super().__init__(alpha, probability)
+    def __init__(self, alpha: float = 0.2, probability: float = 1.0, images_per_share: int = 1) -> None:
+        super().__init__(alpha, probability, images_per_share)
 
     def shares(self, seeds: Tensor, draw: int, size: tuple[int, int], chosen: Tensor) -> Shares:
-        """Drawn per image, and the same in every pixel."""
+        """Drawn from the seeds, and the same in every pixel."""
         own = symmetric_beta(random.uniforms(seeds, draw + _SHARE), self.alpha)
         weights = torch.where(chosen, own, 1.0)
         return Shares(weights, blend=weights)
@@ -54,6 +57,7 @@ class CutMix(Mixing):
         alpha: both parameters of the Beta distribution of the share; the paper takes 1.
         probability: share of the images that get a rectangle; together with MixUp each image gets one of the two at
             most.
+        images_per_share: how many images in a row of an update get the same rectangle, as for MixUp.
 
     Raises:
         InvalidValue: a value that is not allowed.
@@ -61,8 +65,8 @@ class CutMix(Mixing):
 
     paper: ClassVar[str] = "Yun et al. 2019, arXiv:1905.04899, section 3.1"
 
-    def __init__(self, alpha: float = 1.0, probability: float = 1.0) -> None:
-        super().__init__(alpha, probability)
+    def __init__(self, alpha: float = 1.0, probability: float = 1.0, images_per_share: int = 1) -> None:
+        super().__init__(alpha, probability, images_per_share)
 
     def shares(self, seeds: Tensor, draw: int, size: tuple[int, int], chosen: Tensor) -> Shares:
         """The pixels that are replaced, and what share is left."""

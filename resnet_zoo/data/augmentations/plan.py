@@ -39,7 +39,8 @@ class AugmentationPlan:
         augmentations: those of single images first, then regions, then mixing.
 
     Raises:
-        InvalidValue: an order that cannot be kept, or mixing for more than all images.
+        InvalidValue: an order that cannot be kept, mixing for more than all images, or for different numbers of images
+            at a time.
     """
 
     def __init__(self, augmentations: Sequence[Augmentation] = ()) -> None:
@@ -62,6 +63,18 @@ class AugmentationPlan:
                 f"{' + '.join(f'{each.probability:g}' for each in self.mixing)}, but an image is mixed in one way at "
                 "most. Give each a probability so that they add up to 1 or less, e.g. 0.5 each."
             )
+
+        if len({each.images_per_share for each in self.mixing}) > 1:
+            names = " and ".join(f"{type(each).__name__} for {each.images_per_share}" for each in self.mixing)
+            raise InvalidValue(
+                f"augment: images_per_share differs, {names} images. Images that have a share in common are also mixed "
+                "in the same way. Give all the same number."
+            )
+
+    @property
+    def images_per_share(self) -> int:
+        """How many images in a row of an update are mixed alike; 1 if every image is mixed by itself."""
+        return self.mixing[0].images_per_share if self.mixing else 1
 
     def check(self, image_size: int) -> None:
         """Refuse what does not fit images of this size."""
@@ -90,11 +103,14 @@ class AugmentationPlan:
             images = region(images, seeds, _REGIONS + _DRAWS_EACH * position)
         if not self.mixing:
             return batch._replace(images=images)
-        images, mixture = mix(images, batch.labels, self._shares(seeds, (images.shape[2], images.shape[3])))
+        shared = seeds if batch.share_seeds is None else batch.share_seeds
+        images, mixture = mix(images, batch.labels, self._shares(shared, (images.shape[2], images.shape[3])))
         return batch._replace(images=images, mix=mixture)
 
     def _shares(self, seeds: Tensor, size: tuple[int, int]) -> Shares:
-        """Every image is mixed in one of the ways or, if their probabilities leave room, not at all."""
+        """Every image, or all that have a seed in common, is mixed in one of the ways or, if their probabilities leave
+        room, not at all.
+        """
         chance = random.uniforms(seeds, _CHOICE)
         weights = torch.ones_like(chance)
         blend: Tensor | None = None

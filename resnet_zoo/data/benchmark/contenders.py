@@ -12,8 +12,8 @@ import torch
 from resnet_zoo.data import random
 from resnet_zoo.data.base import ImageDataModule
 from resnet_zoo.data.batch import ImageBatch
+from resnet_zoo.data.epoch_plan import EpochPlan
 from resnet_zoo.data.loaders import ImageLoader
-from resnet_zoo.data.order import EpochPlan
 from resnet_zoo.data.sources import ImageSource
 
 

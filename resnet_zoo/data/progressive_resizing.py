@@ -14,7 +14,7 @@ SMALLEST = 8
 
 @dataclass(frozen=True)
 class ProgressiveResizing:
-    """Training batches are resized on the device, to a size that grows with the epochs; evaluation is not resized.
+    """Training images of a size that grows with the epochs; evaluation keeps its own.
 
     The ramp is that of FFCV's ImageNet training (Leclerc et al. 2023, arXiv:2306.12517): ``start_size`` up to and
     including ``start_epoch``, but ``end_size`` from ``end_epoch`` on, between them linear and rounded to multiples of
@@ -22,8 +22,9 @@ class ProgressiveResizing:
     tested on larger images than it was trained on scores higher than at the training size (Touvron et al. 2019,
     arXiv:1906.06423); equal sizes of start and end give just that.
 
-    Images are cropped and augmented at the data's ``image_size`` first and then averaged down (bilinear with
-    antialiasing), so that it saves the net's time, and not that of decoding.
+    Image files are cropped at the epoch's size by the loader, which makes smaller batches to resize, send and augment.
+    Images held in memory have one size; they are augmented at it and then averaged down on the device (bilinear with
+    antialiasing).
 
     Args:
         start_size: height and width of the first epochs' images, in pixels.
@@ -84,14 +85,6 @@ class ProgressiveResizing:
         between = self.start_size + share * (end_size - self.start_size)
         return min(max(round(between / self.multiple) * self.multiple, self.start_size), end_size)
 
-    def apply(self, images: Tensor, epoch: int) -> Tensor:
-        """Float images (b, c, h, w) of equal sides to (b, c, size, size), in the same memory format."""
-        size = self.size_at(epoch, images.shape[-1])
-        if size == images.shape[-1]:
-            return images
-        resized: Tensor = functional.interpolate(images, (size, size), mode="bilinear", antialias=True)
-        return resized
-
     def in_words(self, image_size: int) -> str:
         """What happens when, for people."""
         end_size = image_size if self.end_size is None else self.end_size
@@ -101,3 +94,11 @@ class ProgressiveResizing:
             f"trained on {self.start_size}x{self.start_size} pixels, on {end_size}x{end_size} from epoch "
             f"{self.end_epoch} on, evaluated on {image_size}x{image_size}"
         )
+
+
+def averaged_down(images: Tensor, size: int) -> Tensor:
+    """Float images (b, c, h, w) to (b, c, size, size), bilinear with antialiasing, in the same memory format."""
+    if images.shape[-1] == size:
+        return images
+    resized: Tensor = functional.interpolate(images, (size, size), mode="bilinear", antialias=True)
+    return resized
