@@ -3,9 +3,10 @@
     python benchmarks/data_speed.py --photographs DIR [--rounds 5] [--only CASE,...] [--scratch DIR] [--write]
 
 DIR holds JPEG files of full size. They are packed as ``resnet-zoo data pack`` does it, with a shorter side of 256, 320
-and 400 pixels and once as pixels; small images are CIFAR's size, made up. What is packed into --scratch is there the
-next time; by default it is thrown away. With --write the record joins benchmarks/results/data_speed.json, from which
-docs/data_speed.md takes its table.
+and 400 pixels and once as pixels; of two of these, crops of several sizes are taken too (--only crops). Small images
+are CIFAR's size, made up. What is packed into --scratch is there the next time; by default it is thrown away. With
+--write the record joins benchmarks/results/data_speed.json, from which docs/data_speed.md and docs/recipes.md take
+their tables.
 
 A ratio against the originals is not one on the same files: for pixels there is no other, since others do not read them.
 """
@@ -36,6 +37,8 @@ BATCH = 64
 SIDES = (256, 320, 400)
 PIXELS = f"pixels at {SIDES[0]}"
 SMALL, SMALL_IMAGES = 32, 8192
+CROPS = (128, 160, 192, 224)
+"""Sizes of training images, in pixels, as progressive resizing has them."""
 
 
 def originals(photographs: Path, scratch: Path, evaluation: bool) -> Path:
@@ -68,9 +71,9 @@ def small_images(scratch: Path) -> ImageFolder:
     return ImageFolder(root=str(scratch / "small"), global_batch_size=128, pipeline="cifar")
 
 
-def folder_at(root: Path) -> ImageFolder:
+def folder_at(root: Path, image_size: int = 224) -> ImageFolder:
     """The data set in a folder or a packed form of it."""
-    return ImageFolder(root=str(root), global_batch_size=BATCH)
+    return ImageFolder(root=str(root), global_batch_size=BATCH, image_size=image_size)
 
 
 def cases(photographs: Path, scratch: Path, only: set[str]) -> Iterable[tuple[str, Job, list[str]]]:
@@ -92,6 +95,12 @@ def cases(photographs: Path, scratch: Path, only: set[str]) -> Iterable[tuple[st
         if side == SIDES[0] and wanted(PIXELS):
             data = folder_at(packed(photographs, scratch, side, raw=True))
             yield PIXELS, Job.of(data, "train", 1280, 1), []
+    for side, raw in ((SIDES[-1], False), (SIDES[0], True)):
+        for size in CROPS:
+            name = f"crops of {size}, {PIXELS if raw else f'short side {side}'}"
+            if wanted(name) or "crops" in only:
+                data = folder_at(packed(photographs, scratch, side, raw), size)
+                yield name, Job.of(data, "train", 1280 if raw else 320, 1), []
     if wanted("small images"):
         data = small_images(scratch)
         yield "small images", Job.of(data, "train", SMALL_IMAGES, 0), ["torchvision"]

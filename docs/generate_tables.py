@@ -22,11 +22,13 @@ from docs.experiment_tables import claims, experiments  # noqa: E402 - found thr
 from docs.markdown_table import table  # noqa: E402
 from docs.speed_tables import (  # noqa: E402
     augmentation_costs,
+    crop_sizes,
     data_speed,
     data_speed_in_short,
     ema_cost,
     race,
     race_in_short,
+    recipes_learn,
     step_speed,
 )
 
@@ -160,6 +162,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "augmentations": augmentations,
     "claims": claims,
     "commands": commands,
+    "crop_sizes": crop_sizes,
     "data_speed": data_speed,
     "data_speed_in_short": data_speed_in_short,
     "ema_cost": ema_cost,
@@ -168,6 +171,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "race": race,
     "race_in_short": race_in_short,
     "recipes": recipes,
+    "recipes_learn": recipes_learn,
     "rules": rules,
     "step_speed": step_speed,
     "zoo": zoo,

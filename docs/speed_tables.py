@@ -8,12 +8,16 @@ from typing import Any
 
 from docs.markdown_table import table
 
+CROPS = "crops of "
+"""How the cases of ``benchmarks/data_speed.py`` begin that differ in the size of the crops alone."""
+
 RESULTS = Path(__file__).resolve().parent.parent / "benchmarks/results"
 
 
 def data_speed() -> str:
     """Images per second and core, from the last measurement."""
     records = json.loads((RESULTS / "data_speed.json").read_text())
+    records = {name: record for name, record in records.items() if not name.startswith(CROPS)}
     measured = {each["name"] for record in records.values() for each in record["results"]}
     others = {
         "torchvision": "torchvision's reference",
@@ -31,6 +35,46 @@ def data_speed() -> str:
         rows.append((name, *cells))
     head = ("files", "resnet-zoo:", *(f"{label} (ours is):" for label in others.values()))
     return table(head, rows)
+
+
+def crop_sizes() -> str:
+    """Images per second and core of crops of several sizes: what smaller training images save the loader."""
+    records = json.loads((RESULTS / "data_speed.json").read_text())
+    speeds: dict[str, dict[str, float]] = {}
+    for name, record in records.items():
+        if name.startswith(CROPS):
+            size, files = name.removeprefix(CROPS).split(", ")
+            speeds.setdefault(files, {})[size] = record["results"][0]["per_core"]["median"]
+    rows = []
+    for files, by_size in speeds.items():
+        slowest = by_size[max(by_size, key=int)]
+        cells = (f"{speed:,.0f} ({speed / slowest:.2f}x)" for speed in by_size.values())
+        rows.append((files, *cells))
+    sizes = next(iter(speeds.values()), {})
+    return table(("files", *(f"{size} pixels:" for size in sizes)), rows)
+
+
+def recipes_learn() -> str:
+    """What every kind of recipe learns in a few seconds: ``benchmarks/recipes_learn.py``."""
+    record = json.loads((RESULTS / "recipes_learn.json").read_text())
+    rows = [
+        (
+            f"`{each['name']}`",
+            f"{each['first_loss']:.3f}",
+            f"{each['last_loss']:.3f}",
+            f"{each['top1']:.1f}",
+            f"{each['seconds']:.0f}",
+        )
+        for each in record["results"]
+    ]
+    one, around = record["results"][0], record["machine"]
+    where = (
+        f"{one['epochs']} epochs, seed {one['seed']}, {one['test_images']} test images; {around['threads']} of "
+        f"{around['cores']} cores of {around['device']}, load {around['load']:.1f}; torch {around['torch']}; "
+        f"{around['date']}."
+    )
+    head = ("recipe", "first loss:", "last loss:", "test top-1 %:", "seconds:")
+    return f"{table(head, rows)}\n{where}\n"
 
 
 def data_speed_in_short() -> str:

@@ -15,6 +15,7 @@ from resnet_zoo.callbacks.ema_decay import decay_of, ema_notes
 from resnet_zoo.cli.arguments import Arguments, parse_arguments
 from resnet_zoo.cli.building import build
 from resnet_zoo.cli.consistency import check_training
+from resnet_zoo.cli.image_pipeline import image_lines
 from resnet_zoo.cli.launch import Launch
 from resnet_zoo.cli.names import NAMED_KEYS
 from resnet_zoo.cli.precision_choice import choose_precision, device_of
@@ -38,6 +39,7 @@ def main(argv: list[str]) -> int:
     words = [word for word in argv if word != MEASURE]
     arguments = parse_arguments(words, NAMED_KEYS)
     cli = parsed(arguments)
+    described = cli.config.data
     print("\n".join(_config_lines(cli, arguments)))
     try:
         built = build(cli.parser, cli.config)
@@ -50,7 +52,8 @@ def main(argv: list[str]) -> int:
         cli = parsed(stand_in[0])
         built = build(cli.parser, cli.config)
     check_training(built.model, built.data)
-    print("\n" + "\n".join(_plan_lines(cli, built.data, built.model)))
+    print("\n" + "\n".join(image_lines(described, built.data)))
+    print("\n".join(_plan_lines(cli, built.data, built.model)))
     if built.ema.decay is not None:
         print("\n" + "\n".join(_ema_lines(cli, built.data, built.ema)))
     print("\n" + "\n".join(_decay_lines(built.model)))
@@ -119,17 +122,6 @@ def world_size(cli: TrainingCLI) -> int:
 def _plan_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
     ranks, accumulate = world_size(cli), cli.config.trainer.accumulate_grad_batches
     data.check_batch_size(ranks, accumulate)
-    yield "# data"
-    yield f"{type(data).__name__}: {data.num_classes} classes, " + ", ".join(
-        f"{count:,} {split}" for split, count in data.num_samples.items()
-    )
-    yield "# augmentation of training images"
-    yield from data.augment.lines(data.augmentation)
-    if data.repeated_augmentation > 1:
-        times = data.repeated_augmentation
-        yield f"every image {times} times per pass over the data, which takes {times} epochs"
-    if data.progressive_resizing is not None:
-        yield data.progressive_resizing.in_words(data.image_size)
     yield "# batches and updates"
     per_rank = data.global_batch_size // (ranks * accumulate)
     yield f"global batch {data.global_batch_size} = {per_rank} images x {ranks} ranks x {accumulate} accumulated"
@@ -139,7 +131,8 @@ def _plan_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
     rate, sentence = model.scaled_rate(configured_rate(model), data.global_batch_size)
     schedule = model.lr_schedule
     yield f"# {sentence}"
-    yield f"{type(schedule).__name__}, warm-up of {schedule.num_warmup_steps(position):,} updates"
+    warmup = schedule.num_warmup_steps(position)
+    yield f"{type(schedule).__name__}, warm-up of {warmup:,} updates ({warmup / position.steps_per_epoch:.3g} epochs)"
     if schedule.hold is not None:
         yield f"{schedule.hold}; the rates below are those after"
     yield from schedule.remarks(position)
@@ -207,6 +200,10 @@ def _time_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
         f"{measured.images_per_second:,.1f} images/s on {measured.device}: steps of {measured.images} images of "
         f"{sizes[0]}x{sizes[0]}, without reading and decoding"
     )
-    yield f"{total:,} images in all: {hours:.3g} hours on one such device"
+    yield f"{total:,} images in all: {_duration(hours)} on one such device"
     if ranks > 1:
-        yield f"and {hours / ranks:.3g} hours on {ranks} of them, if sharing the work cost nothing"
+        yield f"and {_duration(hours / ranks)} on {ranks} of them, if sharing the work cost nothing"
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:.3g} hours" if hours >= 1 else f"{60 * hours:.3g} minutes"

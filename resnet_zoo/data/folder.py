@@ -127,15 +127,12 @@ class ImageFolder(ImageDataModule):
         self.split_seed = split_seed
         if pipeline == "cifar":
             _refuse_crops(augmentation, jitter_range)
-            self._eval_transform = evaluation_transform(
-                size, size if eval_resize is None else eval_resize, interpolation
-            )
-            self._train_transform: Transform = self._eval_transform
-        else:
-            self._train_transform = training_transform(
-                size, augmentation or "random_resized_crop", jitter_range, interpolation
-            )
-            self._eval_transform = evaluation_transform(size, eval_resize, interpolation)
+            eval_resize = size if eval_resize is None else eval_resize
+        self._eval_transform = evaluation_transform(size, eval_resize, interpolation)
+        self._train_transform: Transform = self._eval_transform
+        if pipeline == "imagenet":
+            crop = augmentation or "random_resized_crop"
+            self._train_transform = training_transform(size, crop, jitter_range, interpolation)
         self.augmentation = BatchAugmentation(size // 8 if pipeline == "cifar" else 0, flip, color_noise)
         self._classes, self._splits = _find_splits(self._opened, val_fraction, split_seed)
         self.num_samples = {name: len(split.index) for name, split in self._splits.items()}

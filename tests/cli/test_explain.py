@@ -26,6 +26,24 @@ def test_imagenet_is_explained_without_its_images(capsys: pytest.CaptureFixture[
     assert "decayed: 62 tensors, 11,689,512 values" in text, "the paper decays everything"
 
 
+def test_what_happens_to_images_is_explained_without_them(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("timm", reason="its optimizer needs timm: pip install 'resnet-zoo[timm]'")
+    text = explained(
+        capsys, "--config", "r50_imagenet_rsb_a3", "--data.root", "nowhere", "--data.color_noise", "0.1"
+    )
+    images = text.split("# augmentation of training images\n")[1].split("# batches")[0].splitlines()
+    assert images[0].startswith("in the loader: RandomResizedCrop(size=160, ")
+    assert images[0].endswith("interpolation='bicubic')")
+    kinds = [line.split(": ")[1].split("(")[0] for line in images[1:5]]
+    assert kinds == ["RandAugment", "BatchAugmentation", "MixUp", "CutMix"]
+    assert "color_noise=0.1" in images[2]
+    assert "images_per_share=512" in images[3]
+    assert images[5:] == [
+        "trained on 160x160 pixels, evaluated on 224x224",
+        "evaluation: CenterCrop(size=224, short_side=235, interpolation='bicubic')",
+    ]
+
+
 def test_a_hold_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     text = explained(capsys, "--config", "r110_cifar10", "--data.root", "nowhere", "--data.download", "false")
     assert "held at 0.1 of the rate until the training error over 100 updates is below 80 %" in text
@@ -39,11 +57,12 @@ def test_hours_come_from_measured_steps(capsys: pytest.CaptureFixture[str]) -> N
     lines = text.split("# expected time\n")[1].splitlines()
     speed, images = lines[0].split(" images/s on ")
     assert "steps of 32 images of 8x8" in images
-    in_all, hours = lines[1].split(" images in all: ")
-    seconds = float(hours.split()[0]) * 3600
+    in_all, minutes = lines[1].split(" images in all: ")
+    assert minutes.split()[1] == "minutes"
+    seconds = float(minutes.split()[0]) * 60
     assert int(in_all.replace(",", "")) == 100 * 1258
     assert seconds == pytest.approx(100 * 1258 / float(speed.replace(",", "")), rel=0.01)
-    assert float(lines[2].split()[1]) == pytest.approx(seconds / 3600 / 2, rel=0.01)
+    assert float(lines[2].split()[1]) == pytest.approx(seconds / 60 / 2, rel=0.01)
 
 
 @pytest.mark.parametrize("command", ["explain", "fit"])

@@ -1,0 +1,45 @@
+"""What happens to images on their way to the net, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from jsonargparse import Namespace
+
+from resnet_zoo.data.pipelines import evaluation_transform, training_transform
+
+
+def image_lines(described: Namespace, data: Any) -> Iterator[str]:
+    """Counts, augmentation, sizes and evaluation of a data set.
+
+    Args:
+        described: what the config says of the data: its class and the arguments.
+        data: the data set, or what stands in for it where its files are not here.
+    """
+    given = described.init_args.as_dict()
+    yield "# data"
+    yield f"{type(data).__name__}: {data.num_classes} classes, " + ", ".join(
+        f"{count:,} {split}" for split, count in data.num_samples.items()
+    )
+    yield "# augmentation of training images"
+    crops_files = "augmentation" in given and given.get("pipeline") != "cifar"
+    if crops_files:
+        crop = training_transform(
+            data.train_size(0),
+            given["augmentation"] or "random_resized_crop",
+            given["jitter_range"],
+            given["interpolation"],
+        )
+        yield f"in the loader: {crop!r}"
+    on_device = replace(data.augmentation, color_noise=given.get("color_noise") or 0.0)
+    yield from data.augment.lines(on_device)
+    if data.repeated_augmentation > 1:
+        times = data.repeated_augmentation
+        yield f"every image {times} times per pass over the data, which takes {times} epochs"
+    if data.progressive_resizing is not None:
+        yield data.progressive_resizing.in_words(data.image_size)
+    if crops_files:
+        center = evaluation_transform(data.image_size, given["eval_resize"], given["interpolation"])
+        yield f"evaluation: {center!r}"
