@@ -10,6 +10,8 @@ from jsonargparse import Namespace
 
 from resnet_zoo.data.pipelines import evaluation_transform, training_transform
 
+_OF_FILES = ("resnet_zoo.data.ImageNet", "resnet_zoo.data.ImageFolder")
+
 
 def image_lines(described: Namespace, data: Any) -> Iterator[str]:
     """Counts, augmentation, sizes and evaluation of a data set.
@@ -18,21 +20,21 @@ def image_lines(described: Namespace, data: Any) -> Iterator[str]:
         described: what the config says of the data: its class and the arguments.
         data: the data set, or what stands in for it where its files are not here.
     """
-    given = described.init_args.as_dict()
+    given = described.init_args.as_dict() if "init_args" in described else {}
     yield "# data"
     yield f"{type(data).__name__}: {data.num_classes} classes, " + ", ".join(
         f"{count:,} {split}" for split, count in data.num_samples.items()
     )
     yield "# augmentation of training images"
-    crops_files = "augmentation" in given and given.get("pipeline") != "cifar"
+    crops_files = described.class_path in _OF_FILES and given.get("pipeline") != "cifar"
     if crops_files:
         crop = training_transform(
-            data.train_size(0),
+            data.image_size,
             given["augmentation"] or "random_resized_crop",
             given["jitter_range"],
             given["interpolation"],
         )
-        yield f"in the loader: {crop!r}"
+        yield f"in the loader: {crop.at_size(data.train_size(0))!r}"
     on_device = replace(data.augmentation, color_noise=given.get("color_noise") or 0.0)
     yield from data.augment.lines(on_device)
     if data.repeated_augmentation > 1:

@@ -17,7 +17,6 @@ from resnet_zoo.data.augmentations import ColorJitter, Cutout
 from resnet_zoo.data.batch import ImageBatch
 from resnet_zoo.data.loaders import ImageLoader
 from resnet_zoo.data.order import TrainingOrder
-from resnet_zoo.data.pipelines import training_transform
 from resnet_zoo.data.progressive_resizing import ProgressiveResizing, averaged_down
 from resnet_zoo.data.sources import FileImages
 from resnet_zoo.data.transforms import CenterCrop, RandomResizedCrop, ScaleJitter
@@ -111,7 +110,7 @@ def test_files_are_cropped_at_the_size_of_the_epoch(
             assert batch.images.shape[1:] == (3, size, size)
             assert batch.train_size == size
             assert data.prepare(batch).images.shape[-1] == size
-            expected = FileImages(usual.index, training_transform(size, augmentation))
+            expected = FileImages(usual.index, usual.transform.at_size(size))
             assert torch.equal(batch.images, expected.fetch(batch.indices.clamp(min=0), batch.seeds))
     data.teardown("fit")
     assert {batch.images.shape[-1] for batch in data.val_dataloader()} == {32}
