@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import sys
 import tempfile
 import time
@@ -89,10 +90,10 @@ def shrunk(name: str, epochs: int) -> dict[str, Any]:
 
 
 def _rate_ratio(model: dict[str, Any], batch_size: int) -> float:
-    """SGD's rate goes with the batch (Goyal et al. 2017); LAMB's, whose steps are shares of the weights, stays."""
+    """SGD's rate goes with the root of the batch, as there are few updates; LAMB's, a share of the weights, stays."""
     if model.pop("batch_size_rule", None) is not None:
         batch_size = model.pop("reference_batch_size")
-    return BATCH / batch_size if model["optimizer"]["class_path"] == "torch.optim.SGD" else 1.0
+    return math.sqrt(BATCH / batch_size) if model["optimizer"]["class_path"] == "torch.optim.SGD" else 1.0
 
 
 def _shrink_schedule(schedule: dict[str, Any], ratio: float) -> None:

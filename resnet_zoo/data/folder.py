@@ -125,14 +125,9 @@ class ImageFolder(ImageDataModule):
         self.image_size = size = USUAL_SIZES[pipeline] if image_size is None else image_size
         self.val_fraction = val_fraction
         self.split_seed = split_seed
-        if pipeline == "cifar":
-            _refuse_crops(augmentation, jitter_range)
-            eval_resize = size if eval_resize is None else eval_resize
-        self._eval_transform = evaluation_transform(size, eval_resize, interpolation)
-        self._train_transform: Transform = self._eval_transform
-        if pipeline == "imagenet":
-            crop = augmentation or "random_resized_crop"
-            self._train_transform = training_transform(size, crop, jitter_range, interpolation)
+        self._train_transform, self._eval_transform = _transforms(
+            pipeline, size, augmentation, jitter_range, eval_resize, interpolation
+        )
         self.augmentation = BatchAugmentation(size // 8 if pipeline == "cifar" else 0, flip, color_noise)
         self._classes, self._splits = _find_splits(self._opened, val_fraction, split_seed)
         self.num_samples = {name: len(split.index) for name, split in self._splits.items()}
@@ -175,6 +170,23 @@ class ImageFolder(ImageDataModule):
         """Hashes of the file lists; of packed images that are not their files, how they were encoded."""
         hashes = {name: split.index.fingerprint() for name, split in self._splits.items()}
         return {"files_sha256": hashes, **self._opened.origin()}
+
+
+def _transforms(
+    pipeline: Pipeline,
+    size: int,
+    crop: TrainingCrop | None,
+    jitter_range: tuple[int, int] | None,
+    eval_resize: int | None,
+    interpolation: Interpolation,
+) -> tuple[Transform, CenterCrop]:
+    """Of training and of evaluation; with the 'cifar' pipeline one for both, since training changes whole batches."""
+    if pipeline == "cifar":
+        _refuse_crops(crop, jitter_range)
+        central = evaluation_transform(size, size if eval_resize is None else eval_resize, interpolation)
+        return central, central
+    random = training_transform(size, crop or "random_resized_crop", jitter_range, interpolation)
+    return random, evaluation_transform(size, eval_resize, interpolation)
 
 
 def _refuse_crops(augmentation: str | None, jitter_range: tuple[int, int] | None) -> None:
