@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import math
 import sys
 import tempfile
 import time
@@ -41,7 +40,7 @@ KINDS = {
     "cifar10_30_epochs/resnet20_cifar": "30 epochs of CIFAR-10",
     "r20_cifar10_fast": "CIFAR-10 for the clock",
 }
-BATCH = 64
+BATCH, USUAL_BATCH = 64, 256
 SIDE = 16
 """Digits are enlarged to it, so that they can be trained on at smaller sizes too."""
 
@@ -90,10 +89,11 @@ def shrunk(name: str, epochs: int) -> dict[str, Any]:
 
 
 def _rate_ratio(model: dict[str, Any], batch_size: int) -> float:
-    """SGD's rate goes with the root of the batch, as there are few updates; LAMB's, a share of the weights, stays."""
+    """SGD's rate becomes that for 256 images (Goyal et al. 2017, section 2.1); LAMB's is a share of the weights."""
     if model.pop("batch_size_rule", None) is not None:
         batch_size = model.pop("reference_batch_size")
-    return math.sqrt(BATCH / batch_size) if model["optimizer"]["class_path"] == "torch.optim.SGD" else 1.0
+    sgd = model["optimizer"]["class_path"] == "torch.optim.SGD"
+    return min(1.0, USUAL_BATCH / batch_size) if sgd else 1.0
 
 
 def _shrink_schedule(schedule: dict[str, Any], ratio: float) -> None:
