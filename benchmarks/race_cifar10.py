@@ -121,16 +121,16 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         return self.transform(Image.fromarray(self.arrays[index])), self.labels[index]
 
 
-def loader(root: str, split: str, workers: int) -> DataLoader[tuple[Tensor, int]]:
+def loader(root: str, split: str, workers: int, batch_size: int = BATCH) -> DataLoader[tuple[Tensor, int]]:
     """One split in the usual form."""
-    source = ImageFolder(root=root, pipeline="cifar", global_batch_size=BATCH).load_split(split)
+    source = ImageFolder(root=root, pipeline="cifar", global_batch_size=batch_size).load_split(split)
     normalize = transforms.Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
     steps: list[Any] = [transforms.ToTensor(), normalize]
     if split == "train":
         steps = [transforms.RandomHorizontalFlip(), transforms.RandomCrop(32, 4), *steps]
     pictures = Pictures(source.images.numpy(), source.labels.tolist(), transforms.Compose(steps))
     return DataLoader(
-        pictures, BATCH, shuffle=split == "train", num_workers=workers, persistent_workers=workers > 0
+        pictures, batch_size, shuffle=split == "train", num_workers=workers, persistent_workers=workers > 0
     )
 
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
+from resnet_zoo.compiled_training import CompiledTraining
+from resnet_zoo.compiling import NOTHING_COMPILED, CompileSettings
 from resnet_zoo.data.batch import ImageBatch
 from resnet_zoo.errors import InvalidValue
-from resnet_zoo.exact_evaluation import ExactEvaluation
 from resnet_zoo.losses import ImageLosses, Loss
 from resnet_zoo.metrics import TopKCounts
 from resnet_zoo.optim import ConstantSchedule, Position, Schedule, scaled_learning_rate, split_parameters
@@ -28,7 +29,7 @@ def default_optimizer(parameters: Iterable[Any]) -> SGD:
     return SGD(parameters, lr=0.1, momentum=0.9, weight_decay=1e-4)
 
 
-class ImageClassifier(ExactEvaluation):
+class ImageClassifier(CompiledTraining):
     """A backbone with a linear head, trained with cross-entropy and counted exactly.
 
     The training step leaves its counts on the device; nothing is fetched, logged or synchronised inside it
@@ -52,8 +53,7 @@ class ImageClassifier(ExactEvaluation):
             ``reference_batch_size``: not at all, linearly (Goyal et al. 2017, section 2.1) or by the square root.
         reference_batch_size: the batch size for which ``optimizer``'s learning rate is meant, for the rule.
         channels_last: keep weights and images in the channels-last memory format.
-        compile: compile the backbone with ``torch.compile``, in place, so that checkpoint keys stay the same.
-        compile_mode: the mode of ``torch.compile``.
+        compile: what of the training ``torch.compile`` compiles; nothing by default.
         weights: file of weights to start from: a checkpoint of ours, a torchvision state dict, or safetensors.
 
     Raises:
@@ -73,11 +73,10 @@ class ImageClassifier(ExactEvaluation):
         batch_size_rule: Literal["none", "linear", "sqrt"] = "none",
         reference_batch_size: int | None = None,
         channels_last: bool = True,
-        compile: bool = False,  # noqa: A002 - the key users know from torch
-        compile_mode: Literal["default", "reduce-overhead", "max-autotune"] = "default",
+        compile: CompileSettings = NOTHING_COMPILED,  # noqa: A002 - the key users know from torch
         weights: str | None = None,
     ) -> None:
-        super().__init__(num_classes)
+        super().__init__(num_classes, compile)
         num_features = getattr(backbone, "num_features", None)
         if not isinstance(num_features, int):
             raise InvalidValue(
@@ -93,8 +92,6 @@ class ImageClassifier(ExactEvaluation):
         self.batch_size_rule: Literal["none", "linear", "sqrt"] = batch_size_rule
         self.reference_batch_size = reference_batch_size
         self.channels_last = channels_last
-        self.compile_backbone = compile
-        self.compile_mode = compile_mode
         self.train_error_watch = TrainErrorWatch(self.lr_schedule.hold, num_classes)
         self.train_counts = TopKCounts(num_classes)
         self._base_learning_rates: list[float] = []
@@ -132,7 +129,7 @@ class ImageClassifier(ExactEvaluation):
         scaled = [self.scaled_rate(group["lr"], batch_size) for group in optimizer.param_groups]
         self._base_learning_rates = [rate for rate, _ in scaled]
         self._rate_sentence = scaled[0][1]
-        return optimizer
+        return self.with_compiled_update(optimizer)
 
     def scaled_rate(self, learning_rate: float, global_batch_size: int) -> tuple[float, str]:
         """The configured rate after the batch-size rule, and the sentence that says what was done."""
@@ -178,11 +175,6 @@ class ImageClassifier(ExactEvaluation):
         return float(self._optimizer().param_groups[0]["lr"])
 
     # Training
-
-    def setup(self, stage: str) -> None:
-        """Compile the backbone, in place, when fitting."""
-        if stage == "fit" and self.compile_backbone:
-            self.backbone.compile(mode=self.compile_mode)
 
     def on_fit_start(self) -> None:
         """Start the counts."""

@@ -12,9 +12,10 @@ from lightning.pytorch import Trainer
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from resnet_zoo import create_backbone
+from resnet_zoo import compiling, create_backbone
 from resnet_zoo.callbacks import quieten_lightning
 from resnet_zoo.classifier import ImageClassifier
+from resnet_zoo.compiling import CompileSettings
 from resnet_zoo.data import ImageBatch, Synthetic
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.optim import HoldUntilTrainError, StepSchedule
@@ -139,12 +140,15 @@ def test_inputs_reach_the_backbone_in_channels_last() -> None:
 
 
 @pytest.mark.parametrize("compiler", ["none", pytest.param("torch's", marks=pytest.mark.slow)])
-def test_a_compiled_backbone_keeps_its_keys(compiler: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Importing torch's compiler takes longer than the rest of this file."""
+def test_a_compiled_backbone_keeps_its_keys(
+    compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if compiler == "none":
         monkeypatch.setattr(torch, "compile", lambda forward, **options: forward)
-    model = _classifier(compile=True)
+        monkeypatch.setattr(compiling, "what_compiling_lacks", lambda device: None)
+    model = _classifier(compile=CompileSettings(backbone=True))
     keys = list(model.state_dict())
+    model.trainer = _trainer(tmp_path)
     model.setup("fit")
     assert model.backbone._compiled_call_impl is not None
     assert list(model.state_dict()) == keys

@@ -8,6 +8,8 @@ from jsonargparse.typing import PositiveFloat
 from lightning.pytorch.cli import LightningArgumentParser
 
 from resnet_zoo.callbacks import CheckpointSettings, EmaSettings, NonFiniteSettings
+from resnet_zoo.cli.ddp_options import DdpSettings
+from resnet_zoo.cli.device_options import Tf32
 from resnet_zoo.cli.rendezvous import RANK_TIMEOUT
 from resnet_zoo.loggers import WandbSettings
 from resnet_zoo.metrics import WeightsName
@@ -42,6 +44,13 @@ def add_run_options(parser: LightningArgumentParser, command: str) -> None:
         "the run says what was chosen and its config records it.",
     )
     parser.add_argument(
+        "--tf32",
+        type=Tf32,
+        default="convolutions",
+        help="Which float32 operations a GPU may compute in TF32: convolutions, as torch does by itself; all, matrix "
+        "products too; none.",
+    )
+    parser.add_argument(
         "--rank_timeout",
         type=PositiveFloat,
         default=RANK_TIMEOUT,
@@ -67,6 +76,7 @@ def add_run_options(parser: LightningArgumentParser, command: str) -> None:
     parser.add_class_arguments(CheckpointSettings, "checkpoint")
     parser.add_class_arguments(EmaSettings, "ema")
     parser.add_class_arguments(NonFiniteSettings, "non_finite")
+    parser.add_class_arguments(DdpSettings, "ddp")
 
 
 def _add_evaluation_options(parser: LightningArgumentParser, command: str) -> None:

@@ -10,15 +10,16 @@ from typing import Any
 import torch
 import yaml
 from lightning.pytorch import Trainer
-from torch.nn import Parameter
 
 from resnet_zoo.callbacks.checkpoint_integrity import newest_valid, set_aside
 from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
 from resnet_zoo.classifier import ImageClassifier
+from resnet_zoo.cli.device_options import record_of_device
 from resnet_zoo.cli.launch import RUN_DIR_VARIABLE, on_rank_zero
 from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue, MissingData
 from resnet_zoo.loggers import attach_files, default_loggers
+from resnet_zoo.optim import example_of
 from resnet_zoo.runs import (
     RunDirectory,
     RunDirectoryLock,
@@ -191,7 +192,7 @@ def start_run(cli: TrainingCLI, directory: RunDirectory, **record: Any) -> None:
 
 def configured_rate(model: ImageClassifier) -> float:
     """The learning rate that the config gives, before any rule."""
-    return float(model.optimizer_factory([Parameter(torch.zeros(1))]).param_groups[0]["lr"])
+    return float(example_of(model.optimizer_factory).param_groups[0]["lr"])
 
 
 def _device(trainer: Trainer) -> str:
@@ -214,6 +215,7 @@ def _record(cli: TrainingCLI, **more: Any) -> dict[str, Any]:
         parameters=sum(parameter.numel() for parameter in cli.model.parameters()),
         device=_device(trainer),
         precision=str(trainer.precision),
+        **record_of_device(cli),
         accumulate_grad_batches=trainer.accumulate_grad_batches,
         **more,
     )

@@ -34,9 +34,10 @@ from resnet_zoo.cli.arguments import Arguments
 from resnet_zoo.cli.building import as_list, build
 from resnet_zoo.cli.consistency import check_training
 from resnet_zoo.cli.descriptions import DESCRIPTIONS, OWNED_TRAINER_KEYS
+from resnet_zoo.cli.device_options import choose_cudnn_benchmark, set_tf32, settle_training
 from resnet_zoo.cli.launch import LAUNCHER_KEYS, Launch, trainer_defaults
 from resnet_zoo.cli.names import short_names
-from resnet_zoo.cli.precision_choice import settle_precision
+from resnet_zoo.cli.precision_choice import device_of, settle_precision
 from resnet_zoo.cli.preflight import follow_launcher
 from resnet_zoo.cli.run_options import add_run_options
 from resnet_zoo.cli.training_parser import TrainingParser
@@ -76,6 +77,7 @@ class TrainingCLI(LightningCLI):
         self._more_callbacks = more_callbacks
         self.closing = ExitStack()
         self.notes: list[str] = []
+        self.ddp: dict[str, Any] = {}
         super().__init__(
             ImageClassifier,
             ImageDataModule,
@@ -130,6 +132,10 @@ class TrainingCLI(LightningCLI):
         if self._construct:
             given = self._was_set("trainer.precision")
             self.notes += settle_precision(self.config, given, self.where("trainer.precision"))
+            device = device_of(str(self.config.trainer.accelerator))
+            set_tf32(self.config.tf32, device, self.where("tf32"))
+            if self.command == "fit":
+                self.notes += choose_cudnn_benchmark(self.config.trainer, device)
 
     def _was_set(self, key: str) -> bool:
         """Whether a config or the command line sets a key of the trainer."""
@@ -162,6 +168,8 @@ class TrainingCLI(LightningCLI):
         if self.command == "fit" and average.decay is not None:
             self.ema = ExponentialMovingAverage(average, self.skips)
         self.trainer = self.instantiate_trainer()
+        if self.command == "fit":
+            self.notes += settle_training(self)
 
     def _note_how_the_backbone_was_built(self) -> None:
         """A builder given by import path records nothing itself; the config knows."""

@@ -85,6 +85,11 @@ class ProgressiveResizing:
         between = self.start_size + share * (end_size - self.start_size)
         return min(max(round(between / self.multiple) * self.multiple, self.start_size), end_size)
 
+    @property
+    def most_sizes(self) -> int:
+        """No training has more sizes: one before the ramp, one after it, and one for each epoch between."""
+        return max(2, self.end_epoch - self.start_epoch + 1)
+
     def in_words(self, image_size: int) -> str:
         """What happens when, for people."""
         end_size = image_size if self.end_size is None else self.end_size

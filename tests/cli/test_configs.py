@@ -82,7 +82,7 @@ def test_every_experiment_is_built_and_explained(name: str, capsys: pytest.Captu
 
 @pytest.mark.parametrize("name", HARDWARE)
 def test_hardware_configs_hold_nothing_of_the_experiment(name: str) -> None:
-    assert parse_arguments(["--config", name], {}).config.values.keys() <= {"trainer", "precision"}
+    assert parse_arguments(["--config", name], {}).config.values.keys() <= {"trainer", "precision", "ddp"}
     assert _parse("--config", "quickstart", "--config", name).config.trainer.devices
 
 

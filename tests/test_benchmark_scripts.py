@@ -1,0 +1,73 @@
+"""The scripts that measure on a GPU run, on a CPU and in a tiny form; their numbers mean nothing there."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Two classes of noise, of which each has eight images to train with and four to test with."""
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 8), ("test", 4)):
+        for name in ("cat", "dog"):
+            folder = tmp_path / "images" / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = generator.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def run(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs a script's ``main`` with some words, and returns the records that it has written."""
+    monkeypatch.syspath_prepend(project / "benchmarks")
+
+    def start(name: str, *words: str, **changes: Any) -> list[dict[str, Any]]:
+        script = importlib.import_module(name)
+        for key, value in {"RESULT": tmp_path / "result.json", **changes}.items():
+            monkeypatch.setattr(script, key, value)
+        monkeypatch.setattr(sys, "argv", [name, *words, "--device", "cpu", "--write"])
+        script.main()
+        records: list[dict[str, Any]] = json.loads((tmp_path / "result.json").read_text())
+        return records
+
+    return start
+
+
+def test_the_epochs_of_both_are_timed(run: Any, images: Path) -> None:
+    words = ("--root", str(images), "--epochs", "2", "--batch-size", "8")
+    [record] = run("epoch_cifar10", *words, WORKERS=0)
+    assert len(record["ours"]["seconds"]) == len(record["usual"]["seconds"]) == 2
+    assert record["ours"]["train_images"] == 16
+    assert record["usual"]["updates"] == 2
+    assert record["minutes_of_200_epochs"] > 0
+    assert record["times_longer"] > 0
+    assert record["share_in_kernels"] is None, "a CPU has no kernels"
+    assert {"date", "device", "torch"} <= record["machine"].keys()
+
+
+def test_a_recipe_is_trained_and_scored(run: Any, images: Path) -> None:
+    small = ("--data.pipeline", "cifar", "--data.global_batch_size", "4", "--data.val_fraction", "0.25")
+    words = ("--cifar10", str(images), "--recipe", "r20_cifar10", "--epochs", "2")
+    [record] = run("recipes", *words, RECIPES={"r20_cifar10": ("cifar10", small)})
+    assert (record["epochs"], record["last"]["split"], record["last"]["evaluated"]) == (2, "test", 8)
+    assert record["best"]["evaluated"] == 8
+    assert record["seconds_of_an_epoch"] > 0
+
+
+def test_a_recipe_without_images_is_refused(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("recipes", "--recipe", "r20_cifar10")
+    assert "where are the images of r20_cifar10? Give --cifar10 FOLDER." in capsys.readouterr().err
