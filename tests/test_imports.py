@@ -66,6 +66,8 @@ PART_OF = {
     "ledger": "metrics",
     "ranks": "metrics",
     "precision": "optim",
+    "compiled_training": "classifier",
+    "compiling": "classifier",
     "exact_evaluation": "classifier",
     "lean_module": "classifier",
     "train_error_watch": "classifier",

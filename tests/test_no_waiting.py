@@ -87,7 +87,7 @@ def test_augmentation_loss_counts_and_update_ask_for_no_number(augment: str, los
         global_batch_size=4,
         augment=AUGMENTATIONS[augment],
     )
-    schedule = StepSchedule([], hold=HoldUntilTrainError())
+    schedule = StepSchedule([1.0], hold=HoldUntilTrainError())
     model = _classifier(loss=loss, lr_schedule=schedule)
     optimizer = model.configure_optimizers()
     average = AveragedTensors(model)

@@ -64,7 +64,7 @@ def settle_ddp(settings: DdpSettings, trainer: Trainer) -> dict[str, Any]:
         return {}
     if settings.static_graph and trainer.accumulate_grad_batches > 1:
         raise InvalidValue(
-            "ddp.static_graph=true: torch's static graph fails where the first batches of an update exchange no gradients, "
+            "ddp.static_graph=true: torch's static graph fails where the first batches of an update exchange nothing, "
             f"and trainer.accumulate_grad_batches={trainer.accumulate_grad_batches}. Set --ddp.static_graph false."
         )
     hook = _hook(settings, strategy)
