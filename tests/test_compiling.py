@@ -13,8 +13,8 @@ from resnet_zoo import compiling
 from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
 from resnet_zoo.cli.main import main
 from resnet_zoo.compiling import CompileSettings, Workplace, compile_backbone, settle, what_compiling_lacks
-from resnet_zoo.errors import InvalidValue
 from resnet_zoo.data.progressive_resizing import ProgressiveResizing
+from resnet_zoo.errors import InvalidValue
 from tests.small_nets import convolutional
 from tests.tiny_runs import assert_same_weights, fit_words, last_checkpoint
 

@@ -22,9 +22,9 @@ from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli import training
 from resnet_zoo.data import ImageBatch, Synthetic
 from resnet_zoo.data.augmentations import Augmentation, CutMix, Cutout, MixUp, RandomErasing
+from resnet_zoo.data.progressive_resizing import averaged_down
 from resnet_zoo.data.sources import ResidentImages
 from resnet_zoo.optim import HoldUntilTrainError, StepSchedule
-from resnet_zoo.data.progressive_resizing import averaged_down
 from tests.tiny_runs import UPDATES_PER_EPOCH, fit_words
 
 META = torch.device("meta")

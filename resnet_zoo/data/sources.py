@@ -151,8 +151,9 @@ class FileImages:
             UnreadableImage: naming the first one, if they are not to be skipped.
         """
         size = self.transform.size
-        images = torch.empty(len(self.index), size, size, 3, dtype=torch.uint8)
-
+        # An evaluation that measures the training images asks within inference mode, which the threads are not in.
+        with torch.inference_mode(False):
+            images = torch.empty(len(self.index), size, size, 3, dtype=torch.uint8)
         unreadable: dict[int, UnreadableImage] = {}
 
         def load_chunk(positions: Tensor) -> None:

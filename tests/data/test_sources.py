@@ -90,6 +90,14 @@ def test_files_and_resident_give_the_same_images(make_folder: Callable[..., Path
     assert images.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_images_are_loaded_within_inference_mode_as_well(make_folder: Callable[..., Path]) -> None:
+    """There an evaluation measures the training images if nobody gave their mean."""
+    files = FileImages(index_classes(str(make_folder(["train"]) / "train"), CLASSES), CenterCrop(20, 24))
+    with torch.inference_mode():
+        resident = files.load()
+    assert torch.equal(resident.images, files.load().images)
+
+
 def test_blank_where_no_image_is_wanted(make_folder: Callable[..., Path]) -> None:
     files = FileImages(index_classes(str(make_folder(["train"]) / "train"), CLASSES), CenterCrop(20, 24))
     images = files.fetch(torch.tensor([-1, 2]), None)
