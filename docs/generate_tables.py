@@ -22,6 +22,7 @@ from docs.experiment_tables import claims, experiments  # noqa: E402 - found thr
 from docs.markdown_table import table  # noqa: E402
 from docs.speed_tables import (  # noqa: E402
     augmentation_costs,
+    cpu_measures,
     crop_sizes,
     data_speed,
     data_speed_in_short,
@@ -162,6 +163,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "augmentations": augmentations,
     "claims": claims,
     "commands": commands,
+    "cpu_measures": cpu_measures,
     "crop_sizes": crop_sizes,
     "data_speed": data_speed,
     "data_speed_in_short": data_speed_in_short,

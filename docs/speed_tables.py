@@ -184,3 +184,35 @@ def step_speed() -> str:
         machines.append(", ".join(f"{key} {value}" for key, value in parts.items()))
     head = ("net, images, precision", "loop", "ms a step (least to most):", "images/s:", "tax over bare:")
     return table(head, rows) + f"\n{'; '.join(dict.fromkeys(machines))}.\n"
+
+
+def cpu_measures() -> str:
+    """What each measure gives a step on a CPU: ``benchmarks/cpu_measures.py``."""
+    records = json.loads((RESULTS / "cpu_measures.json").read_text())
+    loops = {each["name"]: each for each in records[0]["loops"]}
+    rows = []
+    for name, first in loops.items():
+        cells = []
+        for record in records:
+            each = next(each for each in record["loops"] if each["name"] == name)
+            times, more = each["seconds"], each["times_the_usual"]
+            cells.append("{:,.0f} ({:,.0f} to {:,.0f})".format(*(1e3 * value for value in times.values())))
+            cells.append("{:.2f} ({:.2f} to {:.2f})".format(*more.values()))
+        changed = max(
+            each["largest_difference"]
+            for record in records
+            for each in record["loops"]
+            if each["name"] == name
+        )
+        same = f"the same bits as {first['compared_with']}"
+        other = f"{first['compared_with']} up to {changed:.0e}"
+        rows.append((name, *cells, "" if name == first["compared_with"] else other if changed else same))
+    threads = [f"{record['threads']} thread{'s' * (record['threads'] > 1)}" for record in records]
+    head = [f"{each}: {what}:" for each in threads for what in ("ms a step", "times the usual script")]
+    around = records[0]["machine"]
+    what = "`{backbone}`, {image_size} pixels, batch {batch_size}, float32".format(**records[0])
+    note = (
+        f"{what}; medians of rounds, with the least and the most; {around['device']} of {around['cores']} cores, "
+        f"torch {around['torch']}, {around['date']}."
+    )
+    return table(("", *head, "weights after the first turn"), rows) + f"\n{note}\n"

@@ -203,8 +203,8 @@ class ImageClassifier(CompiledTraining):
         logits = self(batch.images).float()
         losses = self.losses(logits, batch.labels, batch.mix)
         labels = batch.labels if batch.mix is None else batch.mix.dominant(batch.labels)
-        self.train_counts.update(logits.detach(), labels, losses.detach())
-        self.train_error_watch.count(logits.detach(), labels, losses.detach())
+        self.train_counts.update(logits, labels, losses)
+        self.train_error_watch.count(logits, labels, losses)
         return losses.sum() * (self._loss_scale / batch.update_size)
 
     # Checkpoints: tensors and plain types only

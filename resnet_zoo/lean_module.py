@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from lightning.pytorch import LightningModule
@@ -11,16 +10,9 @@ from lightning.pytorch import LightningModule
 class LeanModule(LightningModule):
     """Spares a step what Lightning does dozens of times in it.
 
-    Lightning notes the name of each hook on the module before and after it calls it, and looks at the signature of
-    ``training_step`` in every step. Setting an attribute of a ``torch.nn.Module`` asks first whether it is a parameter,
-    a module or a buffer; parsing a signature takes longer still, unless it lies ready.
+    Lightning notes the name of each hook on the module before and after it calls it. Setting an attribute of a
+    ``torch.nn.Module`` asks first whether it is a parameter, a module or a buffer.
     """
-
-    def __init_subclass__(cls, **keywords: Any) -> None:
-        super().__init_subclass__(**keywords)
-        step = cls.__dict__.get("training_step")
-        if step is not None:
-            step.__signature__ = inspect.signature(step)
 
     def __setattr__(self, name: str, value: Any) -> None:
         """As ``torch.nn.Module``'s, but the name of a hook is only noted."""

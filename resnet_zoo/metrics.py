@@ -1,8 +1,7 @@
 """Exact top-1 and top-5 counts, kept on the device until somebody asks for them.
 
-A number that is published comes from integers: how many images were evaluated and how many were right. The counts of
-a batch are added to one small tensor without a device synchronisation; one sum over the ranks and one transfer give
-the scores.
+A number that is published comes from integers: how many images were evaluated and how many were right. They are added
+up on the device without a synchronisation; one sum over the ranks and one transfer give the scores.
 """
 
 from __future__ import annotations
@@ -23,6 +22,16 @@ TOP_K = 5
 # In place of a number of smaller logits: below every threshold of a hit, and below every threshold at all.
 _NOT_A_NUMBER = -1.0
 _PADDING = -2.0
+
+_FEW, _MOST_WAITING = 2**14, 64
+"""So many logits or fewer are kept, and so many batches of them counted together: a count of one batch takes as many
+kernels as a count of many. More logits are counted at once.
+"""
+
+_LOSS_UNITS = 2.0**28
+"""A loss is rounded to a multiple of one over this, which is 4e-9. Float64 adds such numbers up to 2**25 without
+rounding again, so that a sum is the same in whatever order and groups batches are added, on however many ranks.
+"""
 
 
 def topk_hits(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,8 +104,9 @@ def named_scores(split: str, scores: Scores, weights: WeightsName = "raw") -> di
 class TopKCounts:
     """Sums over images: hits within top-1, hits within top-5, images, losses; one float64 tensor of four numbers.
 
-    Float64 holds every count below 2**53 exactly and adds per-batch losses without losing digits. ``update`` launches
-    a dozen small kernels and never waits for the device; the tensor follows the logits' device at the first update.
+    Float64 holds every count below 2**53 exactly; losses are rounded to 4e-9, which is less than float32 knows of a
+    cross-entropy, and are then added exactly, too. ``update`` copies a few logits, or launches a dozen kernels for
+    many, and never waits for the device; the sums follow the logits' device.
     Counts are no module's state: they belong to an epoch, not to a model, and stay out of checkpoints.
 
     Args:
@@ -108,7 +118,7 @@ class TopKCounts:
         self.num_classes = num_classes
         self._sums = torch.zeros(4, dtype=torch.float64)
         self._thresholds = _thresholds(num_classes)
-        self._waiting: list[Tensor] = []
+        self._waiting: list[tuple[Tensor, Tensor, Tensor]] = []
         self._reduced = False
 
     def update(self, logits: Tensor, labels: Tensor, losses: Tensor) -> None:
@@ -117,19 +127,14 @@ class TopKCounts:
         Args:
             logits: (b, num_classes).
             labels: (b,) int64; negative marks padding, which counts nowhere.
-            losses: (b,) loss per image; its values at padding rows are ignored, NaN included.
+            losses: (b,) loss per image; its values at padding rows are ignored, NaN included. Labels and losses are
+                kept as they are: nobody may write into them.
         """
         assert not self._reduced, "reset() belongs between all_reduce() and the next update()"
-        if self._thresholds.device != logits.device:
-            self._move_to(logits.device)
-        counts = _count(logits.detach(), labels, self._thresholds)
-        real_losses = losses.detach().masked_fill(labels < 0, 0.0)
-        if not _has_float64(logits.device):
-            # One batch's counts are exact in float32; batches are added up in float64 on the host when fetched.
-            self._waiting.append(torch.cat((counts.float(), real_losses.float().sum().unsqueeze(0))))
-            return
-        self._sums[:3].add_(counts)
-        self._sums[3].add_(real_losses.sum(dtype=torch.float64))
+        few = logits.numel() <= _FEW
+        self._waiting.append((logits.detach().clone() if few else logits.detach(), labels, losses.detach()))
+        if not few or len(self._waiting) == _MOST_WAITING:
+            self._collect()
 
     def reset(self) -> None:
         """Forget everything counted so far."""
@@ -195,16 +200,24 @@ class TopKCounts:
         self._collect()
         return float(self._sums[3])
 
+    def _collect(self) -> None:
+        """Count the batches that wait, on their device."""
+        if not self._waiting:
+            return
+        parts = zip(*self._waiting, strict=True)
+        logits, labels, losses = (torch.cat(part) if len(part) > 1 else part[0] for part in parts)
+        self._waiting.clear()
+        if not _has_float64(logits.device):
+            logits, labels, losses = logits.cpu(), labels.cpu(), losses.cpu()
+        if self._sums.device != logits.device:
+            self._move_to(logits.device)
+        units = losses.double().masked_fill_(labels < 0, 0.0).mul_(_LOSS_UNITS).round_()
+        self._sums[:3].add_(_count(logits, labels, self._thresholds))
+        self._sums[3].add_(units.sum().div_(_LOSS_UNITS))
+
     def _move_to(self, device: torch.device) -> None:
         with torch.inference_mode(False):
-            self._thresholds = self._thresholds.to(device)
-            if _has_float64(device):
-                self._sums = self._sums.to(device)
-
-    def _collect(self) -> None:
-        if self._waiting:
-            self._sums += torch.stack(self._waiting).cpu().double().sum(0)
-            self._waiting.clear()
+            self._sums, self._thresholds = self._sums.to(device), self._thresholds.to(device)
 
 
 def _percent(hits: float, count: float) -> float:

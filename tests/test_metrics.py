@@ -93,11 +93,36 @@ def test_the_loss_keeps_its_digits_over_many_batches() -> None:
     assert counts.scores().loss == pytest.approx(losses.double().mean().item(), rel=1e-12)
 
 
+@pytest.mark.parametrize("asked", [1, 7, 200])
+def test_counts_are_the_same_however_often_somebody_asks_for_them(asked: int) -> None:
+    """As a run that is resumed, and asks for them to save them, must have the rows of one that is not."""
+    generator = torch.Generator().manual_seed(0)
+    counts, whole = TopKCounts(10), TopKCounts(10)
+    for batch in range(150):
+        size = 8 if batch % 50 else 3
+        labels = torch.randint(-1, 10, (size,), generator=generator)
+        losses = torch.randn(size, generator=generator).mul_(3).exp_()  # from 1e-5 to 1e5
+        for each in (counts, whole):
+            each.update(torch.randn(size, 10, generator=torch.Generator().manual_seed(batch)), labels, losses)
+        if batch % asked == 0:
+            counts.scores()
+    assert counts.scores() == whole.scores()
+
+
+def test_losses_are_rounded_by_less_than_float32_knows_of_them() -> None:
+    counts = TopKCounts(10)
+    losses = torch.rand(4096, generator=torch.Generator().manual_seed(0)).square_()
+    counts.update(torch.zeros(4096, 10), torch.zeros(4096, dtype=torch.int64), losses)
+    assert counts.scores().loss == pytest.approx(losses.double().mean().item(), abs=2e-9)
+
+
 def test_counting_needs_no_gradient_and_leaves_none() -> None:
     counts = TopKCounts(10)
     logits = torch.randn(8, 10, requires_grad=True)
     losses = cross_entropy(logits, torch.zeros(8, dtype=torch.int64), reduction="none")
     counts.update(logits, torch.zeros(8, dtype=torch.int64), losses)
+    assert not any(tensor.requires_grad for waiting in counts._waiting for tensor in waiting)
+    counts.scores()
     assert not counts._sums.requires_grad
 
 
@@ -180,9 +205,11 @@ def test_counting_on_a_gpu_waits_for_nothing() -> None:
         torch.ones(64, device="cuda"),
     )
     counts.update(*arguments)
+    counts.scores()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        counts.update(*arguments)
+        for _ in range(2 * metrics._MOST_WAITING):
+            counts.update(*arguments)
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert counts.scores().evaluated == 128
+    assert counts.scores().evaluated == 64 * (1 + 2 * metrics._MOST_WAITING)

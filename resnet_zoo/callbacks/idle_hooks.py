@@ -13,6 +13,9 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.profilers import PassThroughProfiler
 
+from resnet_zoo.callbacks import lightning_source
+from resnet_zoo.callbacks.lean_loop import LeanEpochLoop
+
 HOOKS_OF_A_STEP = (
     "on_train_batch_start",
     "on_before_zero_grad",
@@ -37,6 +40,9 @@ def lean_trainer(settings: dict[str, Any], module: LightningModule) -> Trainer:
     """A trainer with these settings for this module that pays for no hook and no profiler that are not there."""
     trainer = Trainer(**{**settings, "profiler": settings.get("profiler") or NoProfiler()})
     leave_out_idle_hooks(module, trainer.callbacks)  # type: ignore[attr-defined]
+    if not lightning_source.changed():
+        loop = trainer.fit_loop.epoch_loop
+        trainer.fit_loop.epoch_loop = LeanEpochLoop(trainer, loop.min_steps, loop.max_steps)
     return trainer
 
 

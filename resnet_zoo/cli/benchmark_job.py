@@ -143,6 +143,25 @@ def heading(record: dict[str, Any]) -> list[str]:
     ]
 
 
+def results_table(record: dict[str, Any], what: str) -> list[str]:
+    """The lines of a ``timed_record``'s results; where memory was counted, with a column of it.
+
+    Args:
+        record: the measurement.
+        what: was timed, for the head of the times.
+    """
+    with_memory = any(each.get("bytes") for each in record["results"])
+    memory_head = f"{'memory':>12}" if with_memory else ""
+    lines = [f"{'':<22}{f'ms {what}(least to most)':>34}{'images/s':>12}{'of peak':>9}{memory_head}"]
+    for each in record["results"]:
+        memory = f"{each['bytes'] / 2**20:>8,.0f} MiB" if each.get("bytes") else ""
+        lines.append(
+            f"{each['name']:<22}{in_milliseconds(each['seconds']):>34}{each['images_per_second']:>12,.0f}"
+            f"{each['share_of_measured_peak']:>9.1%}{memory}"
+        )
+    return lines
+
+
 def publish(
     record: dict[str, Any], options: argparse.Namespace, as_text: Callable[[dict[str, Any]], str]
 ) -> None:

@@ -9,9 +9,9 @@ from resnet_zoo.cli.benchmark_job import (
     add_job_options,
     add_timing_options,
     heading,
-    in_milliseconds,
     job_of,
     publish,
+    results_table,
     timed_record,
 )
 from resnet_zoo.cli.parser import CommandParser
@@ -43,23 +43,17 @@ def measure_model(options: argparse.Namespace, words: list[str]) -> dict[str, An
     job, reason = job_of(options, options.name, words, options.batch_size)
 
     from resnet_zoo.cli.allocator import keep_memory
-    from resnet_zoo.cli.timing.rounds import Spread, seconds_of
+    from resnet_zoo.cli.timing.rounds import Spread, in_turns
 
     notes = [reason, *([keep_memory()] if job.device == "cpu" else [])]
-    passes = _passes(job)
-    seconds: dict[str, list[float]] = {name: [] for name in passes}
-    for number in range(options.rounds + 1):
-        for name, work in passes.items():
-            taken = seconds_of(lambda work=work: [work() for _ in range(options.steps)], job.torch_device)  # type: ignore[misc]
-            if number:
-                seconds[name].append(taken / options.steps)
+    seconds = in_turns(_passes(job), options.steps, options.rounds, job.torch_device)
     operations = {"forward": job.operations / 3, "forward and backward": job.operations}
     spreads = {name: (Spread.of(values), operations[name]) for name, values in seconds.items()}
     return timed_record(job, notes, options, spreads)
 
 
-def _passes(job: Job) -> dict[str, Callable[[], None]]:
-    """The work of one pass of each kind, each with a net of its own."""
+def _passes(job: Job) -> dict[str, Callable[[int], None]]:
+    """What makes so many passes, for each kind of them with a net of its own."""
     import torch
 
     size, device = job.image_size, job.torch_device
@@ -67,28 +61,21 @@ def _passes(job: Job) -> dict[str, Callable[[], None]]:
     evaluated, trained = (job.model().to(memory_format=torch.channels_last) for _ in range(2))
     evaluated.eval()
 
-    def forward() -> None:
-        with torch.inference_mode(), job.autocast():
-            evaluated(images)
+    def forward(times: int) -> None:
+        for _ in range(times):
+            with torch.inference_mode(), job.autocast():
+                evaluated(images)
 
-    def forward_and_backward() -> None:
-        with job.autocast():
-            logits = trained(images)
-        logits.float().square().mean().backward()
-        trained.zero_grad()
+    def forward_and_backward(times: int) -> None:
+        for _ in range(times):
+            with job.autocast():
+                logits = trained(images)
+            logits.float().square().mean().backward()
+            trained.zero_grad()
 
     return {"forward": forward, "forward and backward": forward_and_backward}
 
 
 def as_text(record: dict[str, Any]) -> str:
     """The measurement as a table."""
-    lines = [
-        *heading(record),
-        f"{'':<22}{'ms (least to most)':>34}{'images/s':>12}{'of peak':>9}",
-    ]
-    lines += [
-        f"{each['name']:<22}{in_milliseconds(each['seconds']):>34}{each['images_per_second']:>12,.0f}"
-        f"{each['share_of_measured_peak']:>9.1%}"
-        for each in record["results"]
-    ]
-    return "\n".join(lines)
+    return "\n".join([*heading(record), *results_table(record, "")])

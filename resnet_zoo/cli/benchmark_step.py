@@ -14,18 +14,17 @@ from resnet_zoo.cli.benchmark_job import (
     in_milliseconds,
     job_of,
     publish,
+    results_table,
     timed_record,
 )
 from resnet_zoo.cli.parser import CommandParser
 from resnet_zoo.errors import unknown_name
 
 if TYPE_CHECKING:
-    from resnet_zoo.cli.timing.fitted import Contender, TakingTurns
+    from resnet_zoo.cli.timing.fitted import TakingTurns
     from resnet_zoo.cli.timing.job import Job
 
-CONTENDERS = ("bare", "usual", "torchvision", "timm")
-OWN_PROCESS = {"usual"}
-"""Those that must not share our allocator's settings."""
+CONTENDERS = ("bare", "usual", "lightning", "torchvision", "timm")
 
 _EXAMPLE = "resnet-zoo benchmark step --backbone resnet20_cifar --batch-size 128 --against bare,usual"
 
@@ -62,26 +61,19 @@ def measure_step(options: argparse.Namespace, words: list[str], names: list[str]
     job = replace(job, updates=(options.rounds + 1) * options.steps)
 
     from resnet_zoo.cli.allocator import keep_memory
+    from resnet_zoo.cli.timing.contenders import begin
     from resnet_zoo.cli.timing.fitted import TakingTurns, train_in_turns
-    from resnet_zoo.cli.timing.loops import LOOPS
-    from resnet_zoo.cli.timing.own_process import InOwnProcess
 
+    memory = keep_memory() if job.device == "cpu" else "memory: as torch manages it on the GPU"
     with contextlib.ExitStack() as closing:
-        others: dict[str, Contender] = {}
-        for name in names:
-            if name in OWN_PROCESS:
-                others[name] = alone = InOwnProcess(name, job)
-                closing.callback(alone.close)
-        memory = keep_memory() if job.device == "cpu" else "memory: as torch manages it on the GPU"
-        others |= {name: LOOPS[name](job) for name in names if name not in OWN_PROCESS}
-        turns = TakingTurns(others, options.steps, job.torch_device)
+        turns = TakingTurns(begin(names, job, closing), options.steps, job.torch_device)
         train_in_turns(turns, job)
     return _record(job, turns, [reason, memory], options)
 
 
 def _record(job: Job, turns: TakingTurns, notes: list[str], options: argparse.Namespace) -> dict[str, Any]:
+    from resnet_zoo.cli.timing.contenders import NOTES
     from resnet_zoo.cli.timing.fitted import OURS
-    from resnet_zoo.cli.timing.loops import LOOPS
     from resnet_zoo.cli.timing.rounds import Spread
 
     spreads = {name: Spread.of(seconds) for name, seconds in turns.seconds.items()}
@@ -89,9 +81,8 @@ def _record(job: Job, turns: TakingTurns, notes: list[str], options: argparse.Na
         job, notes, options, {name: (spread, job.operations) for name, spread in spreads.items()}
     )
     for each in record["results"]:
-        name = each["name"]
-        each["what"] = LOOPS[name].note if name in LOOPS else "the real training, with all that a user has"
-        each["bytes"] = turns.memory.get(name)
+        each["what"] = NOTES.get(each["name"], "the real training, with all that a user has")
+        each["bytes"] = turns.memory.get(each["name"])
     tax = None
     if "bare" in turns.seconds:
         pairs = zip(turns.seconds[OURS], turns.seconds["bare"], strict=True)
@@ -102,16 +93,7 @@ def _record(job: Job, turns: TakingTurns, notes: list[str], options: argparse.Na
 
 def as_text(record: dict[str, Any]) -> str:
     """The measurement as a table."""
-    lines = [
-        *heading(record),
-        f"{'':<16}{'ms a step (least to most)':>34}{'images/s':>12}{'of peak':>9}{'memory':>12}",
-    ]
-    for each in record["results"]:
-        memory = f"{each['bytes'] / 2**20:,.0f} MiB" if each["bytes"] else ""
-        lines.append(
-            f"{each['name']:<16}{in_milliseconds(each['seconds']):>34}{each['images_per_second']:>12,.0f}"
-            f"{each['share_of_measured_peak']:>9.1%}{memory:>12}"
-        )
+    lines = [*heading(record), *results_table(record, "a step ")]
     if record["tax"] is not None:
         share = record["tax"]["share"]
         lines += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
+from resnet_zoo.cli.benchmark_step import CONTENDERS
 from resnet_zoo.cli.main import main
+from resnet_zoo.cli.timing.contenders import NOTES, OWN_PROCESS
 from resnet_zoo.cli.timing.fitted import OURS, TakingTurns, train_in_turns
 from resnet_zoo.cli.timing.job import Job
-from resnet_zoo.cli.timing.loops import BareLoop
+from resnet_zoo.cli.timing.loops import BareLoop, TimmLoop, TorchvisionLoop
+from resnet_zoo.cli.timing.own_process import InOwnProcess
 from resnet_zoo.cli.timing.peaks import measured_peak, published_peak
-from resnet_zoo.cli.timing.rounds import Spread
+from resnet_zoo.cli.timing.rounds import Spread, in_turns
+from resnet_zoo.cli.timing.stock_lightning import StockModule, train_with_stock_lightning
 
 TINY = ["--depth", "1", "--width", "8", "--image_size", "8", "--batch-size", "4", "--accelerator", "cpu"]
 JOB = Job("plain_mlp", 8, 10, 4, "32-true", "cpu", {"depth": 1, "width": 8, "image_size": 8}, updates=6)
@@ -44,6 +49,8 @@ def test_the_bare_loop_does_the_same_training() -> None:
 
 def test_every_turn_is_measured_but_the_first_and_others_are_not_in_ours() -> None:
     class Slow:
+        peak_bytes = None
+
         def __init__(self) -> None:
             self.turns: list[int] = []
 
@@ -105,6 +112,64 @@ def test_mistakes_are_named_before_anything_runs(
     assert said in capsys.readouterr().err
 
 
+def test_every_contender_that_can_be_named_is_there() -> None:
+    assert set(CONTENDERS) == {"bare", *OWN_PROCESS} == set(NOTES)
+
+
+def test_stock_lightning_trains_as_many_steps_as_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    step = StockModule.training_step
+
+    def counted(self: StockModule, batch: Any, batch_idx: int) -> torch.Tensor:
+        made.append(batch_idx)
+        return step(self, batch, batch_idx)
+
+    def turns() -> Iterator[int]:
+        yield 4
+        assert len(made) == 4
+        yield 5
+        assert len(made) == 9
+
+    monkeypatch.setattr(StockModule, "training_step", counted)
+    train_with_stock_lightning(JOB, turns())
+    assert made == [0, 1, 2, 3, 4, 5, 0, 1, 2]  # in its second epoch
+
+
+@pytest.mark.parametrize("kind", [TorchvisionLoop, TimmLoop])
+def test_nets_of_others_are_trained(kind: type[TorchvisionLoop | TimmLoop]) -> None:
+    if kind is TimmLoop:
+        pytest.importorskip("timm")
+    job = Job("resnet18", 32, 10, 2, "32-true", "cpu", updates=2)
+    kind.check(job)
+    loop = kind(job)
+    before = [parameter.clone() for parameter in loop.net.parameters()]
+    loop.run(1)
+    assert all(parameter.isfinite().all() for parameter in loop.net.parameters())
+    # not all of them: behind a scale that begins at 0, as timm's, nothing has a gradient yet
+    assert not torch.equal(list(loop.net.parameters())[-1], before[-1])
+
+
+def _fails(job: Job, turns: Iterator[int]) -> None:
+    next(turns)
+    raise FloatingPointError(f"no {job.backbone}")
+
+
+@pytest.mark.slow
+def test_what_goes_wrong_in_another_process_is_said_in_this_one() -> None:
+    alone = InOwnProcess(_fails, JOB)
+    with pytest.raises(RuntimeError, match="FloatingPointError: no plain_mlp"):
+        alone.run(1)
+    alone.close()
+
+
+def test_contenders_take_turns_and_the_first_is_not_counted() -> None:
+    turns: list[tuple[str, int]] = []
+    contenders = {name: lambda steps, name=name: turns.append((name, steps)) for name in ("a", "b")}
+    seconds = in_turns(contenders, 5, 2, torch.device("cpu"))
+    assert turns == [("a", 5), ("b", 5)] * 3
+    assert {name: len(values) for name, values in seconds.items()} == {"a": 2, "b": 2}
+
+
 def test_a_spread_holds_median_and_extremes() -> None:
     assert Spread.of([3.0, 1.0, 2.0]) == (2.0, 1.0, 3.0)
 
@@ -118,11 +183,11 @@ def test_peaks_are_found() -> None:
 
 
 @pytest.mark.slow
-def test_the_usual_script_has_a_process_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_but_the_bare_loop_have_a_process_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["benchmark", "step", "--backbone", "plain_mlp", *TINY, "--steps", "2", "--rounds", "1"]
-    assert main([*words, "--against", "usual,bare", "--json"]) == 0
+    assert main([*words, "--against", "usual,bare,lightning", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
-    assert [each["name"] for each in record["results"]] == [OURS, "usual", "bare"]
+    assert [each["name"] for each in record["results"]] == [OURS, "usual", "bare", "lightning"]
 
 
 @pytest.mark.gpu

@@ -17,13 +17,16 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from resnet_zoo.cli.timing.job import OPTIMIZER, Job
-from resnet_zoo.cli.timing.rounds import seconds_of, wait_for
+from resnet_zoo.cli.timing.rounds import peak_memory, seconds_of, wait_for
 
 OURS = "resnet-zoo fit"
 
 
 class Contender(Protocol):
     """Somebody who trains on request."""
+
+    peak_bytes: int | None
+    """The most memory of the GPU in its last turn, where it has memory of its own."""
 
     def run(self, steps: int) -> None:
         """Train for so many steps."""
@@ -42,7 +45,8 @@ class TakingTurns(Callback):
 
     Attributes:
         seconds: of an update, one per round, by contender.
-        memory: most bytes on the GPU during a contender's turns, which everybody's weights are part of.
+        memory: most bytes on the GPU during a contender's turns; of those in this process the weights of all of them
+            are part.
     """
 
     def __init__(self, others: Mapping[str, Contender], steps: int, device: torch.device) -> None:
@@ -61,18 +65,18 @@ class TakingTurns(Callback):
         warm = self._since is not None
         if self._since is not None:
             self.seconds[OURS].append((time.perf_counter() - self._since) / self.steps)
-        self._note_memory(OURS)
+        self._note_memory(OURS, peak_memory(self.device))
         for name, other in self.others.items():
             seconds = seconds_of(lambda other=other: other.run(self.steps), self.device)  # type: ignore[misc]
             if warm:
                 self.seconds[name].append(seconds / self.steps)
-            self._note_memory(name)
+            here = peak_memory(self.device)
+            self._note_memory(name, here if other.peak_bytes is None else other.peak_bytes)
         self._since = time.perf_counter()
 
-    def _note_memory(self, name: str) -> None:
-        if self.device.type == "cuda":
-            self.memory[name] = max(self.memory.get(name, 0), torch.cuda.max_memory_allocated(self.device))
-            torch.cuda.reset_peak_memory_stats(self.device)
+    def _note_memory(self, name: str, peak: int | None) -> None:
+        if peak is not None:
+            self.memory[name] = max(self.memory.get(name, 0), peak)
 
 
 class _Terminal(io.StringIO):

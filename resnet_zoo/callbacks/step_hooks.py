@@ -1,0 +1,97 @@
+"""Who is called in a training step, found out once for all steps of an epoch."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.core.hooks import DataHooks
+from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
+
+HOOKS = (
+    "on_train_batch_start",
+    "on_before_zero_grad",
+    "on_before_backward",
+    "on_after_backward",
+    "on_before_optimizer_step",
+    "on_train_batch_end",
+)
+"""Of callbacks and the module."""
+
+
+class StepHooks:
+    """The hooks of a step that somebody has written, bound and in Lightning's order: callbacks first, then the module.
+
+    Args:
+        trainer: in the middle of a fit.
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        self.module = module = trainer.lightning_module
+        self._of_callbacks: dict[str, list[Callable[..., Any]]] = {
+            name: [
+                hook
+                for callback in trainer.callbacks  # type: ignore[attr-defined]
+                if callable(hook := getattr(callback, name))
+            ]
+            for name in HOOKS
+        }
+        self._of_module: dict[str, Callable[..., Any] | None] = {
+            name: hook if callable(hook := getattr(module, name)) else None for name in HOOKS
+        }
+        self._takes_index = is_param_in_hook_signature(module.training_step, "batch_idx", min_args=2)
+        self._transfer = self._hooks_of_transfer()
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """Call a hook of all that have it.
+
+        Returns:
+            what the module's answers.
+        """
+        trainer, module = self.trainer, self.module
+        before = module._current_fx_name
+        module._current_fx_name = name
+        for hook in self._of_callbacks[name]:
+            hook(trainer, module, *arguments)
+        own = self._of_module[name]
+        answer = None if own is None else own(*arguments)
+        module._current_fx_name = before
+        return answer
+
+    def named(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function under a name, which whatever it logs is filed under."""
+        module = self.module
+        before = module._current_fx_name
+        module._current_fx_name = name
+        answer = function(*arguments)
+        module._current_fx_name = before
+        return answer
+
+    def on_device(self, batch: Any) -> Any:
+        """The batch as the step takes it: moved, and changed on the device by whoever has written a hook for that."""
+        batch = self.trainer.precision_plugin.convert_input(batch)
+        for hook, arguments in self._transfer:
+            batch = hook(batch, *arguments)
+        return batch
+
+    def arguments_of_step(self, batch: Any, batch_idx: int) -> OrderedDict[str, Any]:
+        """Of ``training_step``, whose second parameter is optional."""
+        arguments = OrderedDict(batch=batch)
+        if self._takes_index:
+            arguments["batch_idx"] = batch_idx
+        return arguments
+
+    def _hooks_of_transfer(self) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
+        """The three hooks of a batch on its way to the device, of the module or of the data module."""
+        strategy, selector = self.trainer.strategy, self.trainer._data_connector._datahook_selector
+        assert selector is not None
+        before = selector.get_instance("on_before_batch_transfer").on_before_batch_transfer
+        transfer = selector.get_instance("transfer_batch_to_device").transfer_batch_to_device
+        after = selector.get_instance("on_after_batch_transfer").on_after_batch_transfer
+        found: list[tuple[Callable[..., Any], tuple[Any, ...]]]
+        found = [(before, (0,)), (transfer, (strategy.root_device, 0)), (after, (0,))]
+        is_written = getattr(before, "__func__", before) is not DataHooks.on_before_batch_transfer
+        return found if is_written else found[1:]
