@@ -1,10 +1,10 @@
 """Does every kind of shipped recipe learn? Each trains a ResNet-8 on the embedded digits, a few seconds on a CPU.
 
-    python benchmarks/recipes_learn.py [--only NAME,...] [--epochs 10] [--seed 0] [--write]
+    python benchmarks/recipes_learn.py [--only NAME,...] [--epochs 30] [--seed 0] [--write]
 
 A recipe keeps what it is made of (optimizer, schedule, loss, smoothing, augmentation, average, decay groups, growing
 images); what has a size is scaled down with it: epochs and all points of the schedule, images and learning rate. It
-shows that the parts work together, not what a recipe reaches on its own data. With --write the record goes to
+shows that the parts work together, not what a recipe reaches on its own data. With --write the results join those in
 benchmarks/results/recipes_learn.json, from which docs/recipes.md takes its table.
 """
 
@@ -40,9 +40,10 @@ KINDS = {
     "cifar10_30_epochs/resnet20_cifar": "30 epochs of CIFAR-10",
     "r20_cifar10_fast": "CIFAR-10 for the clock",
 }
+EPOCHS = 30
 BATCH, USUAL_BATCH = 64, 256
-SIDE = 16
-"""Digits are enlarged to it, so that they can be trained on at smaller sizes too."""
+OWN_SIDE, LARGE_SIDE = 8, 16
+"""Of the digits in pixels; they are enlarged where images grow or are changed one by one."""
 
 USUAL_SIZES = {"ImageNet": 224, "CIFAR10": 32}
 CIFAR_EPOCHS = 64_000 * 128 / 45_000
@@ -67,7 +68,8 @@ def shrunk(name: str, epochs: int) -> dict[str, Any]:
     optimizer = model["optimizer"]["init_args"]
     optimizer["lr"] = float(optimizer["lr"]) * _rate_ratio(model, data["global_batch_size"])
     _shrink_schedule(model["lr_schedule"]["init_args"], ratio)
-    digits = {"image_size": SIDE, "global_batch_size": BATCH, "val_size": 180, "num_workers": 0}
+    side = LARGE_SIDE if {"progressive_resizing", "augment"} & data.keys() else OWN_SIDE
+    digits = {"image_size": side, "global_batch_size": BATCH, "val_size": 180, "num_workers": 0}
     digits |= {key: data[key] for key in OF_ANY_DATA if key in data}
     if "progressive_resizing" in data:
         digits["progressive_resizing"] = _shrink_sizes(
@@ -111,16 +113,16 @@ def _shrink_schedule(schedule: dict[str, Any], ratio: float) -> None:
 def _shrink_sizes(sizes: dict[str, Any], image_size: int, ratio: float) -> dict[str, Any]:
     scaled = {key: round(sizes[key] * ratio) for key in ("start_epoch", "end_epoch") if key in sizes}
     scaled |= {
-        key: round(sizes[key] * SIDE / image_size) for key in ("start_size", "end_size") if key in sizes
+        key: round(sizes[key] * LARGE_SIDE / image_size) for key in ("start_size", "end_size") if key in sizes
     }
     return scaled | {"multiple": 2}
 
 
-def learn(name: str, epochs: int = 10, seed: int = 0) -> dict[str, Any]:
+def learn(name: str, epochs: int = EPOCHS, seed: int = 0) -> dict[str, Any]:
     """Train by a recipe.
 
     Returns:
-        name, updates, test top-1 of the last weights in percent, mean training loss of the first and the last tenth of
+        epochs, seed, test top-1 of the last weights in percent, mean training loss of the first and the last tenth of
         the updates, and seconds.
     """
     since = time.perf_counter()
@@ -136,7 +138,6 @@ def learn(name: str, epochs: int = 10, seed: int = 0) -> dict[str, Any]:
     losses = [float(row["train/loss"]) for row in rows if row["train/loss"]]
     tenth = max(1, len(losses) // 10)
     return {
-        "name": name,
         "epochs": epochs,
         "seed": seed,
         "top1": result["top1"],
@@ -153,17 +154,21 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", default="")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    results = []
+    found = {}
     for name in [name for name in options.only.split(",") if name] or KINDS:
-        results.append(learn(name, options.epochs, options.seed))
-        print(json.dumps(results[-1]), file=sys.stderr, flush=True)
-    if options.write:
         around = machine(torch.device("cpu"))
-        RESULTS.write_text(json.dumps({"machine": around, "results": results}, indent=1) + "\n")
+        found[name] = learn(name, options.epochs, options.seed) | {"machine": around}
+        print(json.dumps(found[name]), file=sys.stderr, flush=True)
+    if options.write:
+        before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        results = before | found
+        RESULTS.write_text(
+            json.dumps({name: results[name] for name in KINDS if name in results}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

@@ -56,25 +56,26 @@ def crop_sizes() -> str:
 
 def recipes_learn() -> str:
     """What every kind of recipe learns in a few seconds: ``benchmarks/recipes_learn.py``."""
-    record = json.loads((RESULTS / "recipes_learn.json").read_text())
+    results: dict[str, Any] = json.loads((RESULTS / "recipes_learn.json").read_text())
     rows = [
         (
-            f"`{each['name']}`",
+            f"`{name}`",
             f"{each['first_loss']:.3f}",
             f"{each['last_loss']:.3f}",
             f"{each['top1']:.1f}",
             f"{each['seconds']:.0f}",
         )
-        for each in record["results"]
+        for name, each in results.items()
     ]
-    one, around = record["results"][0], record["machine"]
-    where = (
-        f"{one['epochs']} epochs, seed {one['seed']}, {one['test_images']} test images; {around['threads']} of "
-        f"{around['cores']} cores of {around['device']}, load {around['load']:.1f}; torch {around['torch']}; "
-        f"{around['date']}."
-    )
+    places = []
+    for each in results.values():
+        around = each["machine"]
+        places.append(
+            f"{each['epochs']} epochs, seed {each['seed']}, {each['test_images']} test images; {around['threads']} of "
+            f"{around['cores']} cores of {around['device']}, torch {around['torch']}, {around['date']}."
+        )
     head = ("recipe", "first loss:", "last loss:", "test top-1 %:", "seconds:")
-    return f"{table(head, rows)}\n{where}\n"
+    return table(head, rows) + "\n" + "\n".join(dict.fromkeys(places)) + "\n"
 
 
 def data_speed_in_short() -> str:

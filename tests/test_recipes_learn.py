@@ -10,7 +10,10 @@ from benchmarks.recipes_learn import KINDS, learn, shrunk
 from resnet_zoo.cli.configs import shipped_configs
 
 CHANCE, MARGIN = 10.0, 60.0
-"""Percent of ten classes; what a recipe must have beyond it after ten epochs of twenty updates."""
+"""Percent of ten classes; what a recipe must have beyond it after thirty epochs of twenty updates."""
+
+ALIKE = {"r50_imagenet_8192", "r50_imagenet_paper", "r50_imagenet_rsb_a1"}
+"""Once scaled down, much the same as another one."""
 
 
 def needs(name: str) -> list[pytest.MarkDecorator]:
@@ -19,7 +22,9 @@ def needs(name: str) -> list[pytest.MarkDecorator]:
     return [pytest.mark.slow, pytest.mark.skipif(absent, reason=reason)]
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=needs(name)) for name in KINDS])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=needs(name)) for name in KINDS if name not in ALIKE]
+)
 def test_a_recipe_learns(name: str) -> None:
     found = learn(name)
     assert found["last_loss"] < 0.75 * found["first_loss"]

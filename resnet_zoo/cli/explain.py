@@ -24,7 +24,7 @@ from resnet_zoo.cli.stand_in import with_stand_in
 from resnet_zoo.cli.step_time import measure_step
 from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue, MissingData
-from resnet_zoo.optim import Position, split_parameters
+from resnet_zoo.optim import Position, StepSchedule, split_parameters
 
 MEASURE = "--measure"
 _MOST_EPOCHS_SHOWN = 12
@@ -134,10 +134,14 @@ def _plan_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
     warmup = schedule.num_warmup_steps(position)
     yield f"{type(schedule).__name__}, warm-up of {warmup:,} updates ({warmup / position.steps_per_epoch:.3g} epochs)"
     if schedule.hold is not None:
-        yield f"{schedule.hold}; the rates below are those after"
+        held = rate * schedule.hold.hold_factor
+        yield f"{schedule.hold}; until then it is {held:g} at most, the rates below are those after"
     yield from schedule.remarks(position)
     yield "epoch  learning rate"
-    for epoch in _epochs_to_show(position):
+    turns = [schedule.num_warmup_steps(position)]
+    if isinstance(schedule, StepSchedule):
+        turns += schedule.steps_of_milestones(position.steps_per_epoch)
+    for epoch in _epochs_to_show(position, turns):
         step = min(round(epoch * position.steps_per_epoch), position.total_steps)
         at = Position(step, position.steps_per_epoch, position.total_steps)
         yield f"{epoch:>5}  {rate * schedule.factor(at):.6g}"
@@ -168,11 +172,14 @@ def length_of_training(cli: TrainingCLI, steps_per_epoch: int) -> Position:
     return Position(0, steps_per_epoch, min(limits))
 
 
-def _epochs_to_show(end: Position) -> list[int]:
+def _epochs_to_show(end: Position, turns: list[int]) -> list[int]:
+    """All epochs, or some of many, with the first ones after the updates at which the schedule turns."""
     last = int(end.total_epochs)
     if last <= _MOST_EPOCHS_SHOWN:
         return list(range(last + 1))
-    return sorted({round(last * share / _MOST_EPOCHS_SHOWN) for share in range(_MOST_EPOCHS_SHOWN + 1)})
+    spread = {round(last * share / _MOST_EPOCHS_SHOWN) for share in range(_MOST_EPOCHS_SHOWN + 1)}
+    after = {math.ceil(step / end.steps_per_epoch) for step in turns}
+    return sorted(spread | {epoch for epoch in after if epoch <= last})
 
 
 def _decay_lines(model: Any) -> Iterator[str]:

@@ -22,7 +22,7 @@ def image_lines(described: Namespace, data: Any) -> Iterator[str]:
     """
     given = described.init_args.as_dict() if "init_args" in described else {}
     yield "# data"
-    yield f"{type(data).__name__}: {data.num_classes} classes, " + ", ".join(
+    yield f"{described.class_path.rpartition('.')[2]}: {data.num_classes} classes, " + ", ".join(
         f"{count:,} {split}" for split, count in data.num_samples.items()
     )
     yield "# augmentation of training images"

@@ -21,6 +21,7 @@ def test_imagenet_is_explained_without_its_images(capsys: pytest.CaptureFixture[
     text = explained(capsys, *words)
     assert "ImageNet root 'nowhere' does not exist" in text
     assert "computed for ImageNet's published 1,281,167 training images" in text
+    assert "ImageNet: 1000 classes, 1,281,167 train, 50,000 val" in text
     assert "global batch 256 = 64 images x 4 ranks x 1 accumulated" in text
     assert "5,005 updates an epoch, 450,450 in all (90.0 epochs)" in text
     assert "decayed: 62 tensors, 11,689,512 values" in text, "the paper decays everything"
@@ -46,7 +47,16 @@ def test_what_happens_to_images_is_explained_without_them(capsys: pytest.Capture
 
 def test_a_hold_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     text = explained(capsys, "--config", "r110_cifar10", "--data.root", "nowhere", "--data.download", "false")
-    assert "held at 0.1 of the rate until the training error over 100 updates is below 80 %" in text
+    assert (
+        "held at 0.1 of the rate until the training error over 100 updates is below 80 %; until then" in text
+    )
+    assert "it is 0.01 at most" in text
+    rates = dict(
+        line.split() for line in text.split("epoch  learning rate\n")[1].split("\n\n")[0].splitlines()
+    )
+    assert (rates["90"], rates["91"], rates["137"]) == ("0.1", "0.01", "0.001"), (
+        "32k and 48k updates of 352 an epoch"
+    )
     assert "352 updates an epoch, 64,000 in all" in text, "45,000 images, as the paper splits them"
 
 
