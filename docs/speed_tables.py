@@ -75,6 +75,8 @@ def recipes_learn() -> str:
             f"{around['cores']} cores of {around['device']}, torch {around['torch']}, {around['date']}."
         )
     head = ("recipe", "first loss:", "last loss:", "test top-1 %:", "seconds:")
+    loads = [each["machine"]["load"] for each in results.values()]
+    places.append(f"Load of the machine {min(loads):.1f} to {max(loads):.1f}.")
     return table(head, rows) + "\n" + "\n".join(dict.fromkeys(places)) + "\n"
 
 
