@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import shutil
 from collections.abc import Callable
@@ -106,6 +107,45 @@ def test_damage_is_refused_by_the_name_of_the_shard(
     (target / "packed.json").write_text("{")
     with pytest.raises(DamagedFile, match=r"packed.json' is damaged"):
         folder(target)
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_the_doctor_looks_at_files_of_a_packed_data_set(
+    make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make_folder()
+    broken = root / "train" / "dog" / "001.jpg"
+    broken.write_bytes(broken.read_bytes()[:300])
+    target = packed(root, tmp_path / "packed")
+    words = ["data", "check", str(target)]
+    assert main(words) == 3
+    said = capsys.readouterr().out
+    assert f"{target}: ImageFolder, packed, 3 classes, images: train 12, val 12" in said
+    assert "ERROR    unreadable: 1" in said
+    assert "train/dog/001.jpg  - it was so when it was packed" in said
+    assert "1 errors, 0 warnings, 0 notes" in said
+    assert main([*words, "--backbone", "resnet20_cifar"]) == 2
+    assert f"benchmark data --config image_folder --data.root {target}" in capsys.readouterr().err
+    flip(target / "train-00001.shard", 400)
+    flip(target / "val.index", -1)
+    (target / "val-00002.shard").unlink()
+    for quick, altered in (([], 3), (["--quick"], 2)):  # sizes do not show a byte in the middle of a shard
+        assert main([*words, "--json", *quick]) == 3
+        record = json.loads(capsys.readouterr().out)
+        assert record["packed"]
+        assert record["images"] == {"train": 12}
+        found = [Path(each["path"]).name for each in record["findings"] if each["kind"] == "altered"]
+        assert sorted(found) == ["train-00001.shard", "val-00002.shard", "val.index"][-altered:]
+
+
+def test_the_doctor_refuses_addresses_and_unfinished_packed_data_sets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "check", tmp_path.as_uri()]) == 2
+    assert "is an address, and the doctor looks at folders" in capsys.readouterr().err
+    (tmp_path / "packing.json").write_text("{}")
+    assert main(["data", "check", str(tmp_path)]) == 2
+    assert "is not finished. Give the same 'resnet-zoo data pack' command again" in capsys.readouterr().err
 
 
 def test_an_image_that_cannot_be_decoded_stays_one(

@@ -11,6 +11,8 @@ from typing import Any
 from resnet_zoo.data.doctor.examination import examine_files, find_duplicates
 from resnet_zoo.data.doctor.findings import KINDS, Finding, Severity
 from resnet_zoo.data.doctor.layout import Layout, examine_layout
+from resnet_zoo.data.doctor.packed import examine_packed
+from resnet_zoo.data.packed.root import is_packed
 
 EXIT_CODES = {Severity.NOTE: 0, Severity.WARNING: 1, Severity.ERROR: 3}
 """2 is the code of a mistake in what the command was given."""
@@ -45,6 +47,7 @@ class Diagnosis:
         return {
             "root": self.layout.root,
             "data_set": self.data_set,
+            "packed": self.layout.is_packed,
             "quick": self.quick,
             "severity": self.severity.name.lower(),
             "classes": len(self.layout.classes),
@@ -64,8 +67,8 @@ class Diagnosis:
         """Errors first; of every kind what it means, how many there are, and the first few by path."""
         images = ", ".join(f"{split} {len(index):,}" for split, index in self.layout.splits.items())
         lines = [
-            f"{self.layout.root}: {self.data_set}, {len(self.layout.classes):,} classes, images: {images or 'none'}, "
-            f"{self.layout.num_bytes / 1e6:,.1f} MB"
+            f"{self.layout.root}: {self.data_set}{', packed' * self.layout.is_packed}, {len(self.layout.classes):,} "
+            f"classes, images: {images or 'none'}, {self.layout.num_bytes / 1e6:,.1f} MB"
         ]
         by_kind: defaultdict[str, list[Finding]] = defaultdict(list)
         for finding in self.findings:
@@ -91,7 +94,9 @@ class Diagnosis:
             counts[finding.severity] += 1
         errors, warnings, notes = (counts[severity] for severity in sorted(Severity, reverse=True))
         verdict = f"{errors:,} errors, {warnings:,} warnings, {notes:,} notes"
-        if self.quick:
+        if self.quick and self.layout.is_packed:
+            verdict += ". Quick: sizes were compared; without --quick every file's checksum is"
+        elif self.quick:
             verdict += (
                 ". Quick: damage in the middle of a file and duplicates go unnoticed; without --quick every "
                 "file is decoded"
@@ -107,14 +112,17 @@ def diagnose(
     """Examine a data set.
 
     Args:
-        root: its folder.
-        quick: read only headers and ends of the files.
+        root: its folder, of images or as 'resnet-zoo data pack' writes it.
+        quick: read only headers and ends of the files; of a packed data set compare only sizes.
         begin: told how many files there are, before they are looked at; what it returns is told of every few.
 
     Raises:
         MissingData: there is no such folder.
-        InvalidValue: a link leads back to a folder that it lies in.
+        InvalidValue: a link leads back to a folder that it lies in, or a packed data set is not finished.
+        DamagedFile: the description of a packed data set cannot be read.
     """
+    if is_packed(root):
+        return Diagnosis(*examine_packed(root, quick, begin), quick)
     layout = examine_layout(root)
     findings, digests = examine_files(layout, quick, begin(layout.num_images))
     duplicates = [] if quick or not layout.splits else find_duplicates(layout, digests)

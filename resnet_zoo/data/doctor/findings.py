@@ -64,6 +64,9 @@ KINDS: dict[str, Kind] = {
     "greyscale": Kind(Severity.NOTE, "one channel, repeated three times"),
     "transparent": Kind(Severity.NOTE, "transparency is dropped"),
     "animated": Kind(Severity.NOTE, "several frames, of which the first is used"),
+    "altered": Kind(
+        Severity.ERROR, "cut short or altered since it was packed; a training that meets it ends. Pack again"
+    ),
     "known_oddity": Kind(Severity.NOTE, "odd, but as published with ImageNet, and read correctly"),
 }
 

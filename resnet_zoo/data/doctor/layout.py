@@ -30,6 +30,7 @@ class Layout:
         class_names: the class folders of every split.
         findings: what is wrong with the folders.
         is_imagenet: whether it is ImageNet-1k.
+        is_packed: whether the images lie in the shards of a packed data set; their sizes are those in there.
     """
 
     root: str
@@ -38,6 +39,7 @@ class Layout:
     class_names: dict[str, list[str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     is_imagenet: bool = False
+    is_packed: bool = False
 
     @property
     def num_images(self) -> int:

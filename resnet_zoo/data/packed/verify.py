@@ -7,7 +7,7 @@ from pathlib import Path
 
 from resnet_zoo.data.array_file import DamagedFile
 from resnet_zoo.data.layout import SEE
-from resnet_zoo.data.packed.form import MANIFEST, Manifest
+from resnet_zoo.data.packed.form import MANIFEST, Manifest, Shard
 from resnet_zoo.data.packed.shard import hash_file
 from resnet_zoo.errors import MissingData
 
@@ -25,18 +25,12 @@ def verify(
         DamagedFile: naming every file that was cut short or altered.
         MissingData: there is no packed data set.
     """
-    place = Path(root, MANIFEST)
-    if not place.is_file():
-        raise MissingData(
-            f"{root!r} has no '{MANIFEST}': it is no packed data set, or one that is not finished. {SEE}"
-        )
-    manifest = Manifest.from_text(place.read_text(encoding="utf-8"), str(place))
-    files = [file for split in manifest.splits.values() for file in (split.index, *split.shards)]
+    manifest = read_manifest(root)
+    files = all_files(manifest)
     advance = begin(len(files))
     damaged = []
     for file in files:
-        path = Path(root, file.name)
-        if not path.is_file() or hash_file(path) != file.sha256:
+        if damage_of(root, file) is not None:
             damaged.append(file.name)
         advance(1)
     if damaged:
@@ -45,3 +39,42 @@ def verify(
             f"{', '.join(map(repr, damaged))}. Pack the images again."
         )
     return manifest
+
+
+def read_manifest(root: str) -> Manifest:
+    """The description of a packed data set in a folder.
+
+    Raises:
+        MissingData: there is none.
+        DamagedFile: it cannot be read.
+        InvalidValue: it is of another version.
+    """
+    place = Path(root, MANIFEST)
+    if not place.is_file():
+        raise MissingData(
+            f"{root!r} has no '{MANIFEST}': it is no packed data set, or one that is not finished. {SEE}"
+        )
+    return Manifest.from_text(place.read_text(encoding="utf-8"), str(place))
+
+
+def all_files(manifest: Manifest) -> list[Shard]:
+    """Every file that belongs to a packed data set, split by split."""
+    return [file for split in manifest.splits.values() for file in (split.index, *split.shards)]
+
+
+def damage_of(root: str, file: Shard, quick: bool = False) -> str | None:
+    """What has happened to a file of a packed data set; None if it is as it was written.
+
+    Args:
+        root: the folder of the data set.
+        file: as it was written down.
+        quick: compare its size only.
+    """
+    path = Path(root, file.name)
+    try:
+        size = path.stat().st_size
+        if size != file.bytes:
+            return f"it has {size:,} bytes and should have {file.bytes:,}"
+        return None if quick or hash_file(path) == file.sha256 else "its content does not have its checksum"
+    except OSError as error:
+        return error.strerror or str(error)
