@@ -1,9 +1,12 @@
 """Who works on what, for processes and machines that share nothing but a folder. Standard library only.
 
-A lease is a file; its last modification is its holder's last sign of life. Taking one means creating the file of the
-next *term* exclusively, which only one process can do. A holder that gave no sign for too long is succeeded in the same
-way, by the term after its own, so no file is ever taken away from under anybody. A holder that was only asleep sees its
-successor when it wakes up.
+A lease is a file that its holder touches again and again. Taking one means creating the file of the next *term*
+exclusively, which only one process can do. A holder that is gone is succeeded in the same way, by the term after its own,
+so no file is ever taken away from under anybody. A holder that was only asleep sees its successor when it wakes up.
+
+Whether a holder in sight of this process is gone, the system knows. Of one on another machine it shows in that its file
+is not touched any more while somebody watches it, by the watcher's own clock: what time a file system thinks it is may
+jump, and differ from machine to machine.
 
 ``fit`` locks its run directory besides. That lock is for a user who starts a run twice: it takes its time to look
 whether the owner lives. Here dozens of runs are looked through for one that is free, without waiting for any.
@@ -14,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import threading
 import time
 from dataclasses import dataclass
@@ -22,11 +24,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from resnet_zoo.runs.processes import is_running, place, this_process
+
 HEARTBEAT_SECONDS = 10.0
-MISSED_HEARTBEATS = 3
-"""After so many a process that this machine does not know any more is taken for dead."""
-STALE_SECONDS = 300.0
-"""A holder that gave no sign of life for this long is taken for dead; a slow network file system needs minutes."""
+SILENT_SECONDS = 60.0
+"""A holder out of sight that gave no sign of life for so long, while it was watched, is taken for dead."""
 
 _RELEASED = "released"
 
@@ -37,27 +39,51 @@ class Holder:
 
     Attributes:
         term: counts the holders of this lease, from 1.
-        host: the machine.
-        pid: the process on it.
-        age: seconds since its last sign of life, by the clock of the file system.
+        process: what ``this_process`` said of it; empty between the moments when the file is made and written.
+        sign: changes with every sign of life, and means nothing else.
         released: whether it gave the lease back.
     """
 
     term: int
-    host: str
-    pid: int
-    age: float
+    process: dict[str, Any]
+    sign: tuple[int, int]
     released: bool
 
-    def is_gone(self, stale_seconds: float) -> bool:
-        """Whether another may take over: given back, silent for too long, or a process of this machine that ended."""
-        if self.released or self.age > stale_seconds:
-            return True
-        silent = self.age > MISSED_HEARTBEATS * HEARTBEAT_SECONDS  # two containers may have one host name
-        return silent and self.host == platform.node() and not _is_running(self.pid)
-
     def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}, last seen {self.age:.0f} s ago"
+        return f"process {self.process.get('pid', '?')} on {self.process.get('host', 'an unknown machine')}"
+
+
+class Watch:
+    """Tells which holders are gone.
+
+    A holder out of sight is gone once it was silent for long enough. Only time between looks that are not far apart
+    counts: whoever waited minutes for the file system does not hold it against a holder that waited as well.
+
+    Args:
+        silent_seconds: what is long enough.
+    """
+
+    def __init__(self, silent_seconds: float = SILENT_SECONDS) -> None:
+        self.silent_seconds = silent_seconds
+        self._silences: dict[Path, tuple[tuple[int, int], float, float]] = {}
+
+    def is_gone(self, folder: Path, present: Holder) -> bool:
+        """Whether another may take over: given back, ended before our eyes, or silent for too long.
+
+        Args:
+            folder: of the lease.
+            present: its holder, as it was just read.
+        """
+        process = present.process
+        if present.released:
+            return True
+        if process.get("started") is not None and process["place"] == place():
+            return not is_running(process["pid"], process["started"])
+        now = time.monotonic()
+        sign, last_look, silence = self._silences.get(folder, (None, now, 0.0))
+        silence = silence + min(now - last_look, HEARTBEAT_SECONDS) if sign == present.sign else 0.0
+        self._silences[folder] = (present.sign, now, silence)
+        return silence > self.silent_seconds
 
 
 class Lease:
@@ -93,7 +119,7 @@ class Lease:
         self._thread.join()
         if not self.lost:
             with contextlib.suppress(OSError):
-                self.file.write_text(json.dumps({**_identity(), _RELEASED: True}), encoding="utf-8")
+                self.file.write_text(json.dumps({**this_process(), _RELEASED: True}), encoding="utf-8")
 
     def _renew(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
@@ -104,21 +130,21 @@ class Lease:
                     return
 
 
-def take(folder: Path, stale_seconds: float = STALE_SECONDS) -> Lease | None:
+def take(folder: Path, watch: Watch) -> Lease | None:
     """Try to take a lease; None if a living holder has it, or another process was faster.
 
     Args:
         folder: of this lease alone.
-        stale_seconds: how long a silent holder is waited for.
+        watch: of whoever takes leases; it remembers for how long holders have been silent.
     """
     folder.mkdir(parents=True, exist_ok=True)
     present = holder(folder)
-    if present is not None and not present.is_gone(stale_seconds):
+    if present is not None and not watch.is_gone(folder, present):
         return None
     lease = Lease(folder, (present.term if present else 0) + 1)
     try:
         with lease.file.open("x", encoding="utf-8") as file:
-            file.write(json.dumps(_identity()))
+            file.write(json.dumps(this_process()))
     except FileExistsError:
         return None
     return lease
@@ -129,48 +155,15 @@ def holder(folder: Path) -> Holder | None:
     term = _newest_term(folder)
     if term == 0:
         return None
-    file = folder / f"{term}.json"
-    content: dict[str, Any] = {}
-    with contextlib.suppress(ValueError):  # between being made and being written it is empty
-        content = json.loads(file.read_text(encoding="utf-8"))
-    age = _now_in(folder) - file.stat().st_mtime
-    return Holder(
-        term,
-        content.get("host", "an unknown machine"),
-        content.get("pid", 0),
-        age,
-        bool(content.get(_RELEASED)),
-    )
+    # Opened first: a network file system then asks the server, instead of remembering what the file was like.
+    with (folder / f"{term}.json").open(encoding="utf-8") as file:
+        changed = os.fstat(file.fileno()).st_mtime_ns
+        try:
+            process: dict[str, Any] = json.load(file)
+        except ValueError:
+            process = {}
+    return Holder(term, process, (term, changed), bool(process.pop(_RELEASED, False)))
 
 
 def _newest_term(folder: Path) -> int:
     return max((int(file.stem) for file in folder.glob("*.json") if file.stem.isdecimal()), default=0)
-
-
-def _now_in(folder: Path) -> float:
-    """The time as the folder's file system has it, which need not be this machine's."""
-    probe = folder / f".now-{platform.node()}-{os.getpid()}-{threading.get_ident()}"
-    try:
-        probe.touch()
-        return probe.stat().st_mtime
-    except OSError:
-        return time.time()
-    finally:
-        with contextlib.suppress(OSError):
-            probe.unlink()
-
-
-def _identity() -> dict[str, Any]:
-    return {"host": platform.node(), "pid": os.getpid()}
-
-
-def _is_running(pid: int) -> bool:
-    if pid <= 0:
-        return True  # unknown
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

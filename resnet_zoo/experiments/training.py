@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from resnet_zoo.errors import UserMistake
-from resnet_zoo.experiments.lease import STALE_SECONDS, Lease, holder, take
+from resnet_zoo.experiments.lease import SILENT_SECONDS, Lease, Watch, holder, take
 from resnet_zoo.experiments.runs import Outcome, Run, RunStore, Status, TrainingRun
 from resnet_zoo.experiments.scoring import score_last_epoch
 from resnet_zoo.runs import PREEMPTED, read_status
@@ -46,12 +46,12 @@ class Worker:
         store: where the runs are.
         fit: how one is trained.
         say: told one line about each run that ended, and about waiting.
-        stale_seconds: how long a holder without a sign of life is waited for.
+        silent_seconds: how long a holder on another machine that gives no sign of life is waited for.
     """
 
-    def __init__(self, store: RunStore, fit: Fit, say: Say, stale_seconds: float = STALE_SECONDS) -> None:
+    def __init__(self, store: RunStore, fit: Fit, say: Say, silent_seconds: float = SILENT_SECONDS) -> None:
         self.store, self.fit, self.say = store, fit, say
-        self.stale_seconds = stale_seconds
+        self._watch = Watch(silent_seconds)
 
     def train(self, runs: Sequence[Run], wait: bool = True) -> None:
         """Train every run that has not ended and that nobody else is training.
@@ -97,7 +97,7 @@ class Worker:
         """Train a run if it is free; whether it was."""
         if self.store.outcome(run) is not None:
             return False
-        lease = take(self.store.lease(run), self.stale_seconds)
+        lease = take(self.store.lease(run), self._watch)
         if lease is None:
             return False
         with lease:

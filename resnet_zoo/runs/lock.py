@@ -4,6 +4,10 @@ The lock is a file made with ``O_CREAT | O_EXCL``, which local file systems and 
 one of several processes, without a lock server. It names its owner. An owner on this machine is looked up; one that is
 not visible from here, on another node or in another container, is known to be alive by a counter that it raises in
 the file, watched with our own clock: nobody compares the clocks of two machines, nor file times.
+
+A dead owner's file stays: its successor makes, just as exclusively, a file with the dead one's token in its name. The
+present owner is at the end of that chain. Taking the dead file away instead would take away, now and then, the file of
+somebody who had just done the same.
 """
 
 from __future__ import annotations
@@ -11,17 +15,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import secrets
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.runs.atomic import write_text_atomically
+from resnet_zoo.runs.processes import is_running, place, this_process
 
 LOCK_FILE = ".lock"
 BEAT_SECONDS = 10.0
@@ -29,6 +33,7 @@ BEAT_SECONDS = 10.0
 SILENT_SECONDS = 45.0
 """How long the counter of an owner that is out of sight must stand still until it is taken for dead."""
 SCHEDULER_JOB = "SLURM_JOB_ID"
+Owner = Mapping[str, Any]
 
 
 class RunDirectoryLock:
@@ -40,27 +45,35 @@ class RunDirectoryLock:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / LOCK_FILE
-        self._owner = {**_this_process(), "token": secrets.token_hex(8), "beats": 0}
+        self._owner = {
+            **this_process(),
+            "command": " ".join(sys.argv[:3])[:200],
+            "job": os.environ.get(SCHEDULER_JOB),
+            "token": secrets.token_hex(8),
+            "beats": 0,
+        }
+        self._files: list[Path] = []
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def acquire(self) -> None:
-        """Become the owner, in place of one that is dead if need be.
+        """Become the owner, as the successor of one that is dead if need be.
 
         Raises:
             InvalidValue: another process owns the directory; the message names it.
         """
-        while not self._create():
-            owner = _read(self.path)
-            if owner is None:  # released in the meantime
-                continue
-            if _is_alive(owner, self.path):
-                raise InvalidValue(
-                    f"run directory '{self.path.parent}' is in use by process {owner.get('pid')} on "
-                    f"{owner.get('host')} ({owner.get('command')}). Wait for it or stop it, or choose another "
-                    "--run_dir."
-                )
-            self._remove(owner)
+        while True:
+            chain = self._chain()
+            if chain:
+                path, owner = chain[-1]
+                if _is_alive(owner, path):
+                    raise InvalidValue(
+                        f"run directory '{self.path.parent}' is in use by process {owner.get('pid')} on "
+                        f"{owner.get('host')} ({owner.get('command')}). Wait for it or stop it, or choose another "
+                        "--run_dir."
+                    )
+            if self._join(chain):
+                break
         self._thread = threading.Thread(target=self._beat, name="run-directory-lock", daemon=True)
         self._thread.start()
 
@@ -71,83 +84,70 @@ class RunDirectoryLock:
             self._thread.join()
             self._thread = None
         with contextlib.suppress(OSError):
-            if self._is_ours():
-                self.path.unlink()
+            if self._is_at_the_end():
+                for path in self._files:  # the first goes first: without it there is no chain
+                    path.unlink()
 
-    def _create(self) -> bool:
+    def owner(self) -> Owner | None:
+        """What the present owner wrote of itself, whether it lives or not; None without one."""
+        chain = self._chain()
+        return chain[-1][1] if chain else None
+
+    def _chain(self) -> list[tuple[Path, Owner]]:
+        """Every owner and its file: the first, its successor, and so on."""
+        chain = []
+        path = self.path
+        while (owner := _read(path)) is not None:
+            chain.append((path, owner))
+            path = self._file_after(owner)
+        return chain
+
+    def _file_after(self, owner: Owner) -> Path:
+        return self.path.with_name(f"{LOCK_FILE}.{owner.get('token')}")
+
+    def _join(self, chain: Sequence[tuple[Path, Owner]]) -> bool:
+        """Become the end of a chain that is free, if nobody else did in the meantime."""
+        path = self._file_after(chain[-1][1]) if chain else self.path
+        if not self._create(path):
+            return False
+        self._files = [*(file for file, _ in chain), path]
+        if self._is_at_the_end():
+            return True
+        path.unlink()  # the chain was given back before our file was made
+        return False
+
+    def _create(self, path: Path) -> bool:
         try:
-            descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
             return False
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump(self._owner, file)
         except OSError as error:  # the disk is full: an empty file would look like somebody's
-            self.path.unlink(missing_ok=True)
-            error.filename = str(self.path)
+            path.unlink(missing_ok=True)
+            error.filename = str(path)
             raise
         return True
 
-    def _remove(self, dead: Mapping[str, Any]) -> None:
-        """Take a dead owner's file away; of several processes that try, one succeeds."""
-        aside = self.path.with_name(f"{LOCK_FILE}.{self._owner['token']}")
-        try:
-            self.path.rename(aside)
-        except FileNotFoundError:
-            return
-        taken = _read(aside)
-        if taken is not None and taken.get("token") != dead.get("token"):
-            # Somebody was faster, and this is already the new owner's: give it back.
-            with contextlib.suppress(OSError):
-                self.path.hardlink_to(aside)
-        aside.unlink(missing_ok=True)
-
-    def _is_ours(self) -> bool:
-        owner = _read(self.path)
+    def _is_at_the_end(self) -> bool:
+        owner = self.owner()
         return owner is not None and owner.get("token") == self._owner["token"]
 
     def _beat(self) -> None:
         while not self._stop.wait(BEAT_SECONDS):
             # A full disk must not stop the run; its owner is visible locally.
             with contextlib.suppress(OSError):
-                if not self._is_ours():
+                if not self._is_at_the_end():
                     return
                 self._owner["beats"] += 1
-                write_text_atomically(self.path, json.dumps(self._owner))
+                write_text_atomically(self._files[-1], json.dumps(self._owner))
 
 
-def _this_process() -> dict[str, Any]:
-    return {
-        "host": platform.node(),
-        "place": _place(),
-        "pid": os.getpid(),
-        "started": _started(os.getpid()),
-        "command": " ".join(sys.argv[:3])[:200],
-        "job": os.environ.get(SCHEDULER_JOB),
-    }
-
-
-def _place() -> str:
-    """What tells one boot of one machine, and one container on it, from another: where a process id has a meaning."""
-    parts = [platform.node()]
-    with contextlib.suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip())
-        parts.append(str(Path("/proc/self/ns/pid").readlink()))
-    return " ".join(parts)
-
-
-def _started(pid: int) -> str | None:
-    """When a process started, in ticks since the machine did: a number that was given out again differs in this."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return None
-
-
-def _is_alive(owner: Mapping[str, Any], path: Path) -> bool:
+def _is_alive(owner: Owner, path: Path) -> bool:
     """Whether the owner is, as far as can be known from here; looks for up to ``SILENT_SECONDS``."""
-    if owner.get("place") == _place():
-        return _is_running(int(owner.get("pid", -1)), owner.get("started"))
+    if owner.get("place") == place():
+        return is_running(int(owner.get("pid", -1)), owner.get("started"))
     job = os.environ.get(SCHEDULER_JOB)
     if job is not None and owner.get("job") == job:
         return False  # a scheduler that starts a job again has ended it before, whatever node that was on
@@ -166,25 +166,7 @@ def _is_alive(owner: Mapping[str, Any], path: Path) -> bool:
     return False
 
 
-def _is_running(pid: int, started: str | None) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    if started is not None and _started(pid) != started:
-        return False
-    return not _is_zombie(pid)
-
-
-def _is_zombie(pid: int) -> bool:
-    with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    return False
-
-
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: Path) -> Owner | None:
     """The owner that a lock file names; None without a file. One that is being written names nobody yet."""
     try:
         text = path.read_text(encoding="utf-8")

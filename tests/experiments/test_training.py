@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from resnet_zoo.errors import InvalidValue
 from resnet_zoo.experiments import training
-from resnet_zoo.experiments.lease import take
+from resnet_zoo.experiments.lease import Watch, take
 from resnet_zoo.experiments.runs import EvaluationRun, RunStore, TrainingRun
 from resnet_zoo.experiments.training import StoppedBySignal, Worker
 from resnet_zoo.runs import write_status
@@ -88,12 +89,12 @@ def test_a_signal_ends_everything_and_the_run_stays_open(store: RunStore, code: 
     with pytest.raises(StoppedBySignal, match=f"exit code {code}"):
         Worker(store, fit, print).train(RUNS)
     assert store.outcome(RUNS[0]) is None
-    assert take(store.lease(RUNS[0])) is not None
+    assert take(store.lease(RUNS[0]), Watch()) is not None
 
 
 def test_what_another_process_trains_is_left_to_it(store: RunStore) -> None:
     calls, fit = fit_with()
-    with take(store.lease(RUNS[1])) or pytest.fail("free and not given"):
+    with take(store.lease(RUNS[1]), Watch()) or pytest.fail("free and not given"):
         Worker(store, fit, print).train(RUNS, wait=False)
     assert len(calls) == 2
     assert store.outcome(RUNS[1]) is None
@@ -121,15 +122,17 @@ def test_several_workers_share_the_work(store: RunStore) -> None:
 
 
 def test_a_dead_worker_s_run_is_taken_over(store: RunStore) -> None:
-    take(store.lease(RUNS[0]))
+    folder = store.lease(RUNS[0])
+    folder.mkdir(parents=True)
+    (folder / "1.json").write_text(json.dumps({"host": "n7", "place": "n7", "pid": 1, "started": "1"}))
     calls, fit = fit_with()
-    Worker(store, fit, print, stale_seconds=0.0).train(RUNS)
+    Worker(store, fit, print, silent_seconds=0.0).train(RUNS)
     assert len(calls) == 3
 
 
 def test_it_says_whom_it_waits_for(store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "REMIND_SECONDS", 0.0)
-    held = take(store.lease(RUNS[0]))
+    held = take(store.lease(RUNS[0]), Watch())
     assert held is not None
     said: list[str] = []
 

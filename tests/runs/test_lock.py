@@ -31,7 +31,9 @@ def write_owner(folder: Path, **differences: object) -> None:
 def take(folder: Path) -> None:
     mine = RunDirectoryLock(folder)
     mine.acquire()
-    assert owner(folder)["pid"] == os.getpid()
+    present = mine.owner()
+    assert present is not None
+    assert present["token"] == mine._owner["token"]
     mine.release()
     assert list(folder.iterdir()) == []
 
@@ -125,3 +127,49 @@ def test_of_many_that_find_a_dead_owner_one_becomes_the_owner(tmp_path: Path) ->
     assert sorted(outcomes) == ["owner"] + ["refused"] * 7
     for mine in locks:
         mine.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_looked_before_another_took_over_takes_nothing_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both find the dead owner; one becomes its successor while the other still thinks that it is the last."""
+    write_owner(tmp_path, started="1")
+    fast, slow = RunDirectoryLock(tmp_path), RunDirectoryLock(tmp_path)
+    is_alive, seen = lock._is_alive, []
+
+    def overtaken(owner: lock.Owner, path: Path) -> bool:
+        alive = is_alive(owner, path)
+        if not seen:
+            seen.append(owner)
+            fast.acquire()
+        return alive
+
+    monkeypatch.setattr(lock, "_is_alive", overtaken)
+    with pytest.raises(InvalidValue, match="is in use by process"):
+        slow.acquire()
+    assert fast._is_at_the_end()
+    fast.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_whoever_looked_before_the_chain_was_given_back_begins_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_owner(tmp_path, started="1")
+    fast, slow = RunDirectoryLock(tmp_path), RunDirectoryLock(tmp_path)
+    is_alive, seen = lock._is_alive, []
+
+    def overtaken(owner: lock.Owner, path: Path) -> bool:
+        alive = is_alive(owner, path)
+        if not seen:
+            seen.append(owner)
+            fast.acquire()
+            fast.release()
+        return alive
+
+    monkeypatch.setattr(lock, "_is_alive", overtaken)
+    slow.acquire()
+    assert [path.name for path in tmp_path.iterdir()] == [lock.LOCK_FILE], "no file of the chain that is gone"
+    slow.release()
+    assert list(tmp_path.iterdir()) == []
