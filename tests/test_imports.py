@@ -63,6 +63,7 @@ PART_OF = {
     "builders": "registry",
     "entry": "registry",
     "plugins": "registry",
+    "export_formats": "weights",
     "ledger": "metrics",
     "ranks": "metrics",
     "precision": "optim",

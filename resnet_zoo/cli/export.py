@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
 from resnet_zoo.cli.parser import CommandParser, add_checkpoint_options, positive_int
 from resnet_zoo.errors import InvalidValue
-from resnet_zoo.metrics import WeightsName
-from resnet_zoo.model import ImageModel, rebuild_backbone
+from resnet_zoo.export_formats import Format
 from resnet_zoo.runs import write_text_atomically
-from resnet_zoo.weights import choose_weights, state_of
-from resnet_zoo.weights.export import FORMATS, export
-from resnet_zoo.weights.loading import sha256
+
+if TYPE_CHECKING:
+    from resnet_zoo.metrics import WeightsName
+    from resnet_zoo.model import ImageModel
 
 SIDE_FILE = (".onnx", ".pt2", ".safetensors")
 """Formats that carry the description inside; the others get a JSON file beside them."""
@@ -29,6 +28,11 @@ def main(argv: list[str]) -> int:
         ExportDiffers: the file computes something else; it is not kept.
     """
     options = _parser().parse_args(argv)
+
+    from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
+    from resnet_zoo.weights import choose_weights
+    from resnet_zoo.weights.export import FORMATS, export
+
     path = Path(options.checkpoint)
     checkpoint = read_checkpoint(path)
     made = checkpoint.get("resnet_zoo") or {}
@@ -68,6 +72,9 @@ def rebuild(checkpoint: dict[str, Any], allowed: str | None, weights: WeightsNam
     Raises:
         InvalidValue: the checkpoint does not say how it was made, or names code that was not allowed.
     """
+    from resnet_zoo.model import ImageModel, rebuild_backbone
+    from resnet_zoo.weights import state_of
+
     made = checkpoint.get("resnet_zoo") or {}
     built_by = made.get("backbone")
     if not built_by:
@@ -81,6 +88,8 @@ def rebuild(checkpoint: dict[str, Any], allowed: str | None, weights: WeightsNam
 
 def describe(checkpoint: dict[str, Any], path: Path, weights: WeightsName = "raw") -> dict[str, Any]:
     """What travels with the file: classes, preprocessing, how the net was built, and the checkpoint it came from."""
+    from resnet_zoo.weights.loading import sha256
+
     made = checkpoint["resnet_zoo"]
     return {
         "backbone": made["backbone"],
@@ -105,7 +114,7 @@ def _parser() -> CommandParser:
         "resnet-zoo export runs/quickstart/1/checkpoints/best.ckpt --format safetensors",
     )
     parser.add_argument("checkpoint", help="checkpoint of a run")
-    parser.add_argument("--format", choices=sorted(FORMATS), required=True, help="kind of file")
+    parser.add_argument("--format", choices=sorted(get_args(Format)), required=True, help="kind of file")
     parser.add_argument(
         "--output", help="the file; by default beside the checkpoint, with the format's suffix"
     )

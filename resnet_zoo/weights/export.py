@@ -8,16 +8,16 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from resnet_zoo.errors import InvalidValue
+from resnet_zoo.export_formats import Format
 from resnet_zoo.safe_load import load_plain
 from resnet_zoo.weights.torchvision import to_torchvision
 
-Format = Literal["safetensors", "torchvision", "onnx", "pt2"]
 METADATA = "resnet_zoo"
 """The key under which the description travels, where a format has keys."""
 

@@ -55,18 +55,50 @@ def test_light_commands_import_no_library(words: list[str]) -> None:
     assert answer.stderr.splitlines()[-1] == ""
 
 
-def test_help_of_other_commands_waits_for_no_torch() -> None:
-    commands = [
-        [name, "--help"] for name in ("analyze", "data", "deepen", "describe", "report", "verify-resume")
-    ]
-    commands += [["benchmark", "--help"], ["benchmark", "step", "--help"], ["data", "check", "--help"]]
+# Their options are the arguments of Lightning's trainer, the model and the data set, as their signatures have them.
+HELP_FROM_SIGNATURES = {"fit", "validate", "test", "predict", "explain"}
+MISTAKES = [
+    *(f"{name} --config no_such_config" for name in sorted(HELP_FROM_SIGNATURES)),
+    "fit --config mine.yaml",
+    "verify-resume --config no_such_config",
+    "verify-resume --config quickstart --kill-at soon",
+    "benchmark data --config no_such_config",
+    "benchmark step",
+    "benchmark model --backbone",
+    "describe",
+    "describe resnet5O",
+    "check-backbone resnet5O",
+    "data check",
+    "data pack somewhere",
+    "export best.ckpt --format tflite",
+    "analyze response best.ckpt",
+    "deepen best.ckpt",
+    "reproduce degradatoin",
+    "report --ouput x",
+]
+
+
+def test_no_help_and_no_early_mistake_waits_for_torch(working_directory: Path) -> None:
+    """One process for all of them: what the first imports the others would find."""
+    (working_directory / "mine.yaml").write_text("trainer:\n  max_epochs: 1\n  max_epochs: 2\n")
     program = (
-        "import sys, contextlib; from resnet_zoo.cli.main import main\n"
-        f"for words in {commands}:\n"
-        "    with contextlib.suppress(SystemExit): main(words)\n"
-        "    assert 'torch' not in sys.modules, words"
+        "import contextlib, importlib, sys\n"
+        "from resnet_zoo.cli.main import COMMANDS, main\n"
+        "def helps(words, commands):\n"
+        "    for name, command in commands.items():\n"
+        f"        if name in {HELP_FROM_SIGNATURES}: continue\n"
+        "        yield [*words, name, '--help'], 0\n"
+        "        group = getattr(importlib.import_module(command.module).main, '__self__', None)\n"
+        "        if group is not None: yield from helps([*words, name], group.commands)\n"
+        f"mistakes = [(line.split(), 2) for line in {MISTAKES}]\n"
+        "for words, expected in [*helps([], COMMANDS), *mistakes]:\n"
+        "    try: code = main(words)\n"
+        "    except SystemExit as ended: code = ended.code\n"
+        "    assert code == expected, (words, code)\n"
+        "    assert 'torch' not in sys.modules, words\n"
     )
-    subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, check=True)
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
 
 
 def test_help_lists_every_command_and_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
