@@ -1,8 +1,8 @@
 """Who works on what, for processes and machines that share nothing but a folder. Standard library only.
 
 A lease is a file that its holder touches again and again. Taking one means creating the file of the next *term*
-exclusively, which only one process can do. A holder that is gone is succeeded in the same way, by the term after its own,
-so no file is ever taken away from under anybody. A holder that was only asleep sees its successor when it wakes up.
+exclusively, which only one process can do. A holder that is gone is succeeded in the same way, by the term after its
+own, so no file is ever taken away from under anybody. A holder that was only asleep sees its successor when it wakes.
 
 Whether a holder in sight of this process is gone, the system knows. Of one on another machine it shows in that its file
 is not touched any more while somebody watches it, by the watcher's own clock: what time a file system thinks it is may

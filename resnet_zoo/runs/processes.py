@@ -1,4 +1,4 @@
-"""Which process wrote a file, and whether it still lives, as far as that can be told from here. Standard library only."""
+"""Which process wrote a file, and whether it still lives, as far as can be told from here. Standard library only."""
 
 from __future__ import annotations
 
