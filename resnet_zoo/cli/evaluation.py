@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
@@ -87,12 +88,7 @@ def result_of(
     unreadable = cli.datamodule.paths_of(ledger.unreadable(), split) if ledger else []
     return EvaluationResult(
         split=split,
-        top1=scores.top1,
-        top5=scores.top5,
-        loss=scores.loss,
-        correct1=scores.correct1,
-        correct5=scores.correct5,
-        evaluated=scores.evaluated,
+        **asdict(scores),
         expected=scores.evaluated + len(unreadable) if model.evaluates_a_part(split) else expected,
         duplicates=ledger.duplicates if ledger else 0,
         unreadable=unreadable,

@@ -9,13 +9,13 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator
-from types import FrameType, TracebackType
+from collections.abc import Callable
+from types import TracebackType
 
 from resnet_zoo import __version__
 from resnet_zoo.cli.commands import HELP, Command, lines_of, run_command
+from resnet_zoo.cli.signals import ended_by
 from resnet_zoo.errors import SaidElsewhere, UserMistake
 from resnet_zoo.runs.atomic import why_not_written
 from resnet_zoo.runs.status import PREEMPTED
@@ -129,26 +129,14 @@ def without_secrets(text: str) -> str:
     return redact_text(text)
 
 
-@contextlib.contextmanager
-def _ready_to_be_stopped(words: list[str]) -> Iterator[None]:
+def _ready_to_be_stopped(words: list[str]) -> contextlib.AbstractContextManager[None]:
     """While a training is imported and built there is nothing to save: a scheduler's signal ends it, to come again.
 
     The training sets handlers of its own later.
     """
-    first_thread = threading.current_thread() is threading.main_thread()  # no other may set handlers
-    if words[:1] != ["fit"] or not first_thread:
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(PREEMPTED)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    if words[:1] != ["fit"]:
+        return contextlib.nullcontext()
+    return ended_by((signal.SIGTERM, signal.SIGUSR1), lambda number: PREEMPTED)
 
 
 def _run(words: list[str]) -> int:

@@ -7,10 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
+
+from resnet_zoo.cli.signals import ended_by
 
 CHILD = "resnet_zoo.cli.resume_trial_child"
 
@@ -33,7 +33,10 @@ def run_in_own_session(words: list[str], log: Path) -> int:
         its exit code; that of a signal is negative.
     """
     command = [sys.executable, "-m", CHILD, *words]
-    with log.open("ab") as file, _terminated_by_exception():
+    with (
+        log.open("ab") as file,
+        ended_by((signal.SIGTERM, signal.SIGHUP), lambda number: 128 + number),
+    ):
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
         )
@@ -43,23 +46,3 @@ def run_in_own_session(words: list[str], log: Path) -> int:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-@contextlib.contextmanager
-def _terminated_by_exception() -> Iterator[None]:
-    """SIGTERM and SIGHUP unwind the stack, so that nothing is left behind; elsewhere than in the first thread they
-    cannot be caught.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

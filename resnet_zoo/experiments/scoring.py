@@ -8,6 +8,7 @@ splits.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 
 import torch
 import torch.nn.functional
@@ -53,12 +54,7 @@ def score(model: nn.Module, data: ImageDataModule, split: str, checkpoint: str) 
     scores = counts.scores()
     return EvaluationResult(
         split=split,
-        top1=scores.top1,
-        top5=scores.top5,
-        loss=scores.loss,
-        correct1=scores.correct1,
-        correct5=scores.correct5,
-        evaluated=scores.evaluated,
+        **asdict(scores),
         expected=data.num_samples[split],
         checkpoint=checkpoint,
     )

@@ -14,7 +14,7 @@ import yaml
 
 from resnet_zoo.cli.main import main
 from resnet_zoo.experiments.rebuild import load_model
-from resnet_zoo.model import create_model
+from tests.saved_models import save_untrained
 
 MakeRun = Callable[..., Path]
 
@@ -25,17 +25,10 @@ def make_run(tmp_path: Path) -> MakeRun:
 
     def make(name: str, folder: str = "run", **arguments: Any) -> Path:
         run = tmp_path / folder
-        (run / "checkpoints").mkdir(parents=True)
+        run.mkdir()
         (run / "config.yaml").write_text(yaml.safe_dump({"data": {"class_path": "Digits", "init_args": {}}}))
-        torch.manual_seed(0)
-        model = create_model(name, num_classes=10, **arguments)
-        described = {
-            "backbone": model.backbone.built_by,
-            "num_classes": 10,
-            "class_names": list("0123456789"),
-        }
         file = run / "checkpoints" / "last.ckpt"
-        torch.save({"state_dict": model.state_dict(), "resnet_zoo": described, "epoch": 3}, file)
+        save_untrained(file, name, **arguments)
         return file
 
     return make

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 import yaml
 
 from resnet_zoo.experiments.runs import Outcome, RunStore, TrainingRun
 from resnet_zoo.experiments.setting import Setting
-from resnet_zoo.model import create_model
 from resnet_zoo.runs import EvaluationResult
 
 CURVES = "step,epoch,train/top1,val/top1\n23,0,50.0,\n23,0,,60.0\n46,1,70.0,\n46,1,,80.0\n"
@@ -54,21 +51,3 @@ def finish(store: RunStore) -> Callable[[TrainingRun, float, float], None]:
         store.record(run, Outcome("finished", 2.0))
 
     return finish
-
-
-@pytest.fixture
-def save_checkpoint() -> Callable[..., None]:
-    """Saves an untrained model as ``fit`` saves a trained one."""
-
-    def save(file: Path, name: str, **arguments: Any) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(0)
-        model = create_model(name, num_classes=10, **arguments)
-        described = {
-            "backbone": model.backbone.built_by,
-            "num_classes": 10,
-            "class_names": list("0123456789"),
-        }
-        torch.save({"state_dict": model.state_dict(), "resnet_zoo": described}, file)
-
-    return save

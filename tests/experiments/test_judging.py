@@ -16,6 +16,7 @@ from resnet_zoo.experiments.runs import Outcome, RunStore, TrainingRun, unique
 from resnet_zoo.experiments.setting import Setting
 from resnet_zoo.report.figures import ExperimentReport
 from resnet_zoo.runs import EvaluationResult
+from tests.saved_models import save_untrained
 
 Finish = Callable[[TrainingRun, float, float], None]
 Errors = dict[str, tuple[float, float]]
@@ -155,14 +156,12 @@ def test_highway_nets_may_not_diverge_but_plain_ones_may(
         assert any(label in remark for remark in report.claims[0].remarks)
 
 
-def test_gates_are_compared_with_the_net_before_training(
-    store: RunStore, finish: Finish, save_checkpoint: Callable[..., None]
-) -> None:
+def test_gates_are_compared_with_the_net_before_training(store: RunStore, finish: Finish) -> None:
     setting = Setting("quick", store.out, num_seeds=1)
     runs = finish_all(setting, "highway", finish, {"highway50": (5.0, 6.0)})
     run = next(run for run in runs if run.label == "highway50")
     file = store.directory(run).checkpoints / "last.ckpt"
-    save_checkpoint(file, "highway_mlp", depth=50, image_size=8)
+    save_untrained(file, "highway_mlp", depth=50, image_size=8)
     report = judge(setting, store, "highway")
     found = verdicts(report)
     assert found["gates-start-closed"] == "holds"
@@ -170,27 +169,23 @@ def test_gates_are_compared_with_the_net_before_training(
     assert "highway-gates" in [figure.name for figure in report.figures]
 
 
-def test_the_constructed_net_is_measured_on_the_run_s_own_weights(
-    store: RunStore, finish: Finish, save_checkpoint: Callable[..., None]
-) -> None:
+def test_the_constructed_net_is_measured_on_the_run_s_own_weights(store: RunStore, finish: Finish) -> None:
     setting = Setting("quick", store.out, num_seeds=1)
     runs = finish_all(setting, "constructed", finish, {"plain20": (99.0, 99.0), "plain56": (99.5, 99.5)})
     run = next(run for run in runs if run.label == "plain20")
-    save_checkpoint(store.directory(run).checkpoints / "last.ckpt", "plain_cifar", depth=20, width=8)
+    save_untrained(store.directory(run).checkpoints / "last.ckpt", "plain_cifar", depth=20, width=8)
     report = judge(setting, store, "constructed")
     assert set(verdicts(report).values()) == {"holds"}
     assert report.claims[0].measured["largest difference of a logit"] == [0.0]
 
 
-def test_responses_are_measured_on_checkpoints(
-    store: RunStore, finish: Finish, save_checkpoint: Callable[..., None]
-) -> None:
+def test_responses_are_measured_on_checkpoints(store: RunStore, finish: Finish) -> None:
     setting = Setting("quick", store.out, num_seeds=1)
     for run in finish_all(setting, "responses", finish, {}):
         finish(run, 1.0, 1.0)
         backbone = run.settings["model"]["backbone"]
         file = store.directory(run).checkpoints / "last.ckpt"
-        save_checkpoint(file, backbone["class_path"], **backbone["init_args"])
+        save_untrained(file, backbone["class_path"], **backbone["init_args"])
     report = judge(setting, store, "responses")
     assert all(len(numbers) == 1 for claim in report.claims for numbers in claim.measured.values())
     assert [len(series.y) for series in report.figures[0].series] == [19, 7, 19]  # type: ignore[union-attr]
