@@ -112,6 +112,14 @@ def parse_arguments(words: list[str], named_keys: NamedKeys) -> Arguments:
     return arguments
 
 
+def not_set(*keys: str) -> InvalidValue:
+    """The mistake of a command line without what every run needs."""
+    options = " ".join(f"--{key} NAME" for key in keys)
+    return InvalidValue(
+        f"not set: {', '.join(keys)}. Give a config, for example --config quickstart, or {options}."
+    )
+
+
 def _places(named_key: str, config: Config) -> list[KeyPath]:
     """Where the names of a key stand in a config: in one place, or in as many as its list is long."""
     if not named_key.endswith(LIST):

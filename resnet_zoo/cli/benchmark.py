@@ -8,9 +8,7 @@ main = CommandGroup(
     "benchmark",
     "Measure speed, in interleaved rounds where several are compared.",
     {
-        "data": Command(
-            "resnet_zoo.cli.benchmark_data", "images per second through a config's loader", reads_configs=True
-        ),
+        "data": Command("resnet_zoo.cli.benchmark_data", "images per second through a config's loader"),
         "step": Command("resnet_zoo.cli.benchmark_step", "a training step of ours, beside bare loops"),
         "model": Command("resnet_zoo.cli.benchmark_model", "forward and backward passes of a backbone"),
         "batch": Command("resnet_zoo.cli.benchmark_batch", "the largest batch that fits into a GPU's memory"),

@@ -27,6 +27,10 @@ def main(argv: list[str]) -> int:
     """
     options, rest = _parser().parse_known_args(argv)
 
+    from resnet_zoo.cli.arguments import parse_arguments
+
+    parse_arguments(rest, {})  # a mistake in the text of a config is said before torch is imported
+
     from resnet_zoo.data.benchmark.peers import check_peers
 
     peers = [name for name in options.against.split(",") if name]

@@ -19,13 +19,11 @@ class Command(NamedTuple):
         module: has ``main(argv: list[str]) -> int``.
         help: one line for the overview.
         keeps_name: whether ``argv`` begins with the command's name, for a module that serves several commands.
-        reads_configs: whether ``--config`` names files, which are looked at before the module is imported.
     """
 
     module: str
     help: str
     keeps_name: bool = False
-    reads_configs: bool = False
 
 
 def lines_of(commands: Mapping[str, Command]) -> list[str]:
@@ -48,18 +46,11 @@ def run_command(kind: str, commands: Mapping[str, Command], words: list[str], as
 
     Raises:
         UnknownName: there is no such command.
-        UserMistake: a config is not there or cannot be read, or what the command itself has to say.
     """
     name, rest = words[0], words[1:]
     if name not in commands:
         raise unknown_name(kind, name, commands, f"See '{asked} --help'.")
     command = commands[name]
-    if command.reads_configs:
-        from resnet_zoo.cli.arguments import parse_arguments
-
-        parse_arguments(
-            rest, {}
-        )  # a mistake in a file is said at once, its names are resolved once torch is there
     code: int = importlib.import_module(command.module).main(words if command.keeps_name else rest)
     return code
 

@@ -25,25 +25,23 @@ FAILED, MISTAKE, INTERRUPTED, CLOSED_PIPE = 1, 2, 130, 141
 signal's number)."""
 
 
-TRAINING = "resnet_zoo.cli.training"
+TRAINING = "resnet_zoo.cli.before_training"
 
 COMMANDS: dict[str, Command] = {
-    "fit": Command(TRAINING, "train a model from a config", True, True),
-    "validate": Command(TRAINING, "evaluate a checkpoint on the validation split", True, True),
-    "test": Command(TRAINING, "evaluate a checkpoint on the test split", True, True),
-    "predict": Command(TRAINING, "write a model's predictions for a split or a folder of images", True, True),
+    "fit": Command(TRAINING, "train a model from a config", keeps_name=True),
+    "validate": Command(TRAINING, "evaluate a checkpoint on the validation split", keeps_name=True),
+    "test": Command(TRAINING, "evaluate a checkpoint on the test split", keeps_name=True),
+    "predict": Command(
+        TRAINING, "write a model's predictions for a split or a folder of images", keeps_name=True
+    ),
     "list": Command("resnet_zoo.cli.list", "every backbone with its size, source and paper"),
     "describe": Command("resnet_zoo.cli.describe", "one backbone's layers, parameters and multiply-adds"),
-    "explain": Command(
-        "resnet_zoo.cli.explain", "what a run would do, before it does it", reads_configs=True
-    ),
+    "explain": Command(TRAINING, "what a run would do, before it does it", keeps_name=True),
     "data": Command(
         "resnet_zoo.cli.data", "check a data set for damage, prepare ImageNet, pack images into few files"
     ),
     "verify-resume": Command(
-        "resnet_zoo.cli.verify_resume",
-        "whether a config, killed and resumed, trains as if never stopped",
-        reads_configs=True,
+        "resnet_zoo.cli.verify_resume", "whether a config, killed and resumed, trains as if never stopped"
     ),
     "benchmark": Command(
         "resnet_zoo.cli.benchmark", "how fast data, a training step or a backbone is, beside others"

@@ -13,7 +13,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from resnet_zoo.cli.arguments import Arguments, lookup
+from resnet_zoo.cli.arguments import Arguments, lookup, not_set
 from resnet_zoo.cli.config_files import KeyPath
 from resnet_zoo.errors import InvalidValue, UnknownName, UserMistake, nearest_names
 
@@ -44,11 +44,7 @@ def explain(message: str, arguments: Arguments, known_keys: Iterable[str]) -> Us
     if _KEY.search(message):
         return _invalid_value(message, arguments, known)
     if match := _REQUIRED.search(message):
-        keys = match["keys"].strip().split(", ")
-        options = " ".join(f"--{key} NAME" for key in keys)
-        return InvalidValue(
-            f"not set: {', '.join(keys)}. Give a config, for example --config quickstart, or {options}."
-        )
+        return not_set(*match["keys"].strip().split(", "))
     return InvalidValue(message.strip())
 
 

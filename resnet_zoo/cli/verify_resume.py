@@ -45,7 +45,7 @@ def main(argv: list[str], run: Run = run_in_own_session) -> int:
     Raises:
         UserMistake: something in the options, the config or the data is not as it must be.
     """
-    from resnet_zoo.cli.arguments import joined
+    from resnet_zoo.cli.arguments import joined, parse_arguments
 
     parser = _parser()
     known = set(parser._option_string_actions)
@@ -54,6 +54,7 @@ def main(argv: list[str], run: Run = run_in_own_session) -> int:
     fit = [word for word in words if word.partition("=")[0] not in known]
     if options.devices is not None:
         fit.append(f"--trainer.devices={options.devices}")
+    parse_arguments(fit, {})  # a mistake in the text of a config is said before torch is imported
 
     from resnet_zoo.cli.trial import Trial
 
