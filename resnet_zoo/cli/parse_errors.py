@@ -22,6 +22,7 @@ _UNKNOWN_KEY = re.compile(r"(?:Group '(?P<group>[^']+)' )?does not accept option
 _UNRECOGNIZED = re.compile(r"unrecognized arguments: (?P<words>.*)", re.DOTALL)
 _KEY = re.compile(r'Parser key "(?P<key>[^"]+)":')
 _REQUIRED = re.compile(r"arguments are required: (?P<keys>.*)")
+_PROBLEM = re.compile(r"Problem with given class_path '(?P<class>[^']+)':\n *(?P<reason>[^\n]+)")
 _EXPECTED = re.compile(r"Expected an? (?P<type>.+?)(?:\. Got value: .*|: .*)?$")
 
 
@@ -155,12 +156,30 @@ def _invalid_value(message: str, arguments: Arguments, known: list[str]) -> User
     if value is None:
         value = lookup(arguments.config.values, path)
         where = str(arguments.config.origin_of(path) or where)
+    problem = next(_PROBLEM.finditer(message, keys[-1].end()), None)
+    if problem is not None:
+        return _problem_of_class(problem["class"], problem["reason"], shown, where)
     reasons = _lines_below(message, keys[-1])
     expected = [_readable_type(match["type"]) for line in reasons if (match := _EXPECTED.search(line))]
     expected = list(dict.fromkeys(kind for kind in expected if "path" not in kind)) or expected
     if not expected:
         return InvalidValue(f"{where}: {shown!r} cannot be {value!r}: {' '.join(' '.join(reasons).split())}")
     return InvalidValue(f"{where}: {shown!r} cannot be {value!r}. Allowed: {' or '.join(expected)}.")
+
+
+def _problem_of_class(class_path: str, reason: str, shown: str, where: str) -> UserMistake:
+    """A class that was named for a key and cannot be built as it was."""
+    required = _REQUIRED.search(reason)
+    if required is None:
+        return InvalidValue(f"{where}: {shown!r} cannot be {class_path!r}: {reason.rstrip('.')}.")
+    names = required["keys"].split(", ")
+    is_or_are = "is" if len(names) == 1 else "are"
+    message = (
+        f"{where}: {class_path.rpartition('.')[2]} needs {' and '.join(names)}, which {is_or_are} not set. "
+    )
+    options = " ".join(f"--{shown}.{name} VALUE" for name in names)
+    in_a_config = f"below {shown}.init_args in a config"
+    return InvalidValue(f"{message}Give {options}, or {'it' if len(names) == 1 else 'them'} {in_a_config}.")
 
 
 def _lines_below(message: str, key: re.Match[str]) -> list[str]:

@@ -44,6 +44,10 @@ def _refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
             f"trainer:\n  callbacks:\n  - class_path: lightning.pytorch.callbacks.Timer\n    init_args: {{durtion: 1}}\n{MINIMAL}",
             "mine.yaml:4: unknown key 'trainer.callbacks.0.durtion'. Did you mean 'duration'?",
         ),
+        (
+            "model:\n  backbone: resnet20_cifar\ndata:\n  class_path: ImageFolder\n  init_args: {root: images}\n",
+            "mine.yaml:3: ImageFolder needs global_batch_size, which is not set. Give --data.global_batch_size VALUE, or it below data.init_args in a config.",
+        ),
         (f"trainer:\n  logger: true\n{MINIMAL}", "mine.yaml:2: 'trainer.logger' cannot be set. Choose with the top-level key 'logger'"),
     ],
 )  # fmt: skip
@@ -60,6 +64,7 @@ def test_a_mistake_in_a_file_names_the_line(
         ("--trainer.max_epoch 1", "command line: unknown key '--trainer.max_epoch'. Did you mean 'trainer.max_epochs'?"),
         ("--model.backbone resnet5O", "no backbone named 'resnet5O'. Did you mean 'resnet50'? See 'resnet-zoo list'"),
         ("--model.backbone.shortcut Z", "command line: 'model.backbone.shortcut' cannot be 'Z'. Allowed: one of 'A', 'B', 'C', 'D'."),
+        ("--data ImageFolder", "command line: ImageFolder needs root and global_batch_size, which are not set. Give --data.root VALUE --data.global_batch_size VALUE, or them below"),
         ("--data.val_siz 3", "command line: unknown key '--data.val_siz'. Did you mean 'val_size'? Digits accepts:"),
         ("--model.optimizer.lr fast", "command line: 'model.optimizer.lr' cannot be 'fast'. Allowed: float."),
         ("--model.optimizer SDG", "no optimizer in torch.optim named 'SDG'. Did you mean 'SGD'?"),
