@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -130,22 +131,26 @@ def test_of_many_that_find_a_dead_owner_one_becomes_the_owner(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
-def test_whoever_looked_before_another_took_over_takes_nothing_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Both find the dead owner; one becomes its successor while the other still thinks that it is the last."""
-    write_owner(tmp_path, started="1")
-    fast, slow = RunDirectoryLock(tmp_path), RunDirectoryLock(tmp_path)
+def at_the_first_look(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Do something between somebody's look at the dead owner and what follows from it."""
     is_alive, seen = lock._is_alive, []
 
     def overtaken(owner: lock.Owner, path: Path) -> bool:
         alive = is_alive(owner, path)
         if not seen:
             seen.append(owner)
-            fast.acquire()
+            act()
         return alive
 
     monkeypatch.setattr(lock, "_is_alive", overtaken)
+
+
+def test_whoever_looked_before_another_took_over_takes_nothing_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_owner(tmp_path, started="1")
+    fast, slow = RunDirectoryLock(tmp_path), RunDirectoryLock(tmp_path)
+    at_the_first_look(monkeypatch, fast.acquire)
     with pytest.raises(InvalidValue, match="is in use by process"):
         slow.acquire()
     assert fast._is_at_the_end()
@@ -158,17 +163,7 @@ def test_whoever_looked_before_the_chain_was_given_back_begins_again(
 ) -> None:
     write_owner(tmp_path, started="1")
     fast, slow = RunDirectoryLock(tmp_path), RunDirectoryLock(tmp_path)
-    is_alive, seen = lock._is_alive, []
-
-    def overtaken(owner: lock.Owner, path: Path) -> bool:
-        alive = is_alive(owner, path)
-        if not seen:
-            seen.append(owner)
-            fast.acquire()
-            fast.release()
-        return alive
-
-    monkeypatch.setattr(lock, "_is_alive", overtaken)
+    at_the_first_look(monkeypatch, lambda: (fast.acquire(), fast.release()))
     slow.acquire()
     assert [path.name for path in tmp_path.iterdir()] == [lock.LOCK_FILE], "no file of the chain that is gone"
     slow.release()
