@@ -37,7 +37,9 @@ def nearest_names(given: str, allowed: Iterable[str], count: int = 3) -> list[st
     return [by_folded[match] for match in matches]
 
 
-def unknown_name(kind: str, given: str, allowed: Iterable[str], next_step: str = "") -> UnknownName:
+def unknown_name(
+    kind: str, given: str, allowed: Iterable[str], next_step: str = "", list_all: bool = False
+) -> UnknownName:
     """The error for a name that is not known.
 
     Args:
@@ -45,12 +47,13 @@ def unknown_name(kind: str, given: str, allowed: Iterable[str], next_step: str =
         given: what the user wrote.
         allowed: every name that would have been accepted; the nearest are suggested, or all are listed if few.
         next_step: a sentence that says where to look, for example "See 'resnet-zoo list'."
+        list_all: list all names although the nearest are suggested, or although there are many.
     """
     names = sorted(set(allowed))
     suggestions = nearest_names(given, names)
     message = f"no {kind} named {given!r}."
     if suggestions:
         message += " Did you mean " + " or ".join(repr(name) for name in suggestions) + "?"
-    elif len(names) <= 30:
+    if list_all or (not suggestions and len(names) <= 30):
         message += f" Known: {', '.join(names) or 'none'}."
     return UnknownName(f"{message} {next_step}".strip())

@@ -129,6 +129,11 @@ def _origins(node: yaml.Node, path: KeyPath, name: str) -> Iterator[tuple[KeyPat
             key, line = key_node.value, key_node.start_mark.line + 1
             if key_node.tag != "tag:yaml.org,2002:str":
                 raise InvalidValue(f"{name}:{line}: a key must be text, found {key!r}.")
+            if "." in key and not path:
+                first, _, rest = key.partition(".")
+                raise InvalidValue(
+                    f"{name}:{line}: {key!r}: in a file, write '{first}:' and '{rest}:' below it."
+                )
             if key in seen:
                 raise InvalidValue(
                     f"{name}:{line}: key {'.'.join((*path, key))!r} is already set on line {seen[key]}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resnet_zoo.errors import MissingData, unknown_name
+from resnet_zoo.errors import MissingData, nearest_names, unknown_name
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -42,7 +42,9 @@ def find_config(given: str) -> Path:
     for candidate in (name, name.removeprefix("configs/")):
         if candidate in shipped:
             return shipped[candidate]
-    message = unknown_name("config", given, shipped, f"Shipped configs: {', '.join(shipped)}.")
+    near = nearest_names(given, shipped)
+    next_step = "docs/recipes.md has a table of all." if near else f"Shipped configs: {', '.join(shipped)}."
+    message = unknown_name("config", given, shipped, next_step)
     if "/" in given or given != name:
         raise MissingData(f"--config {given}: no such file, and {message}")
     raise message

@@ -15,30 +15,7 @@ def main(argv: list[str]) -> int:
     Returns:
         0 if nothing is, or only notes; 1 for warnings; 3 for errors.
     """
-    parser = CommandParser(
-        "data check",
-        "What is wrong with a folder of images: class folders, counts, damaged and odd files, the same image in\n"
-        "training and validation; then how fast the files can be read and decoded, and whether a model needs more.\n"
-        "Every file is decoded, in as many threads as there are cores. Of a packed data set, every file is compared\n"
-        "with its checksum.\n"
-        "Exit code: 0 healthy, 1 warnings, 3 errors.",
-        "resnet-zoo data check data/imagenet --backbone resnet50",
-    )
-    parser.add_argument(
-        "root", metavar="DIR", help="with 'train' and 'val' inside, or with the class folders, or packed"
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="read headers and ends of the files only: misses damage between them, and duplicates",
-    )
-    parser.add_argument("--examples", type=positive_int, default=5, help="how many of a kind to name")
-    parser.add_argument("--json", action="store_true", help="print everything found as one record")
-    parser.add_argument("--backbone", help="also measure what training this backbone takes on this machine")
-    parser.add_argument(
-        "--image-size", type=positive_int, default=224, help="of the training crops, in pixels"
-    )
-    parser.add_argument("--devices", type=positive_int, help="that train; else all GPUs, or one CPU")
+    parser = _parser()
     options = parser.parse_args(argv)
     if options.devices and not options.backbone:
         parser.error("--devices belongs to --backbone")
@@ -70,6 +47,34 @@ def main(argv: list[str]) -> int:
             texts[-1] += "\n" + need.as_text(speed)
     print(json.dumps(record, indent=2) if options.json else "\n\n".join(texts))
     return diagnosis.exit_code
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser(
+        "data check",
+        "What is wrong with a folder of images: class folders, counts, damaged and odd files, the same image in\n"
+        "training and validation; then how fast the files can be read and decoded, and whether a model needs more.\n"
+        "Every file is decoded, in as many threads as there are cores. Of a packed data set, every file is compared\n"
+        "with its checksum.\n"
+        "Exit code: 0 healthy, 1 warnings, 3 errors.",
+        "resnet-zoo data check data/imagenet --backbone resnet50",
+    )
+    parser.add_argument(
+        "root", metavar="DIR", help="with 'train' and 'val' inside, or with the class folders, or packed"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="read headers and ends of the files only: misses damage between them, and duplicates",
+    )
+    parser.add_argument("--examples", type=positive_int, default=5, help="how many of a kind to name")
+    parser.add_argument("--json", action="store_true", help="print everything found as one record")
+    parser.add_argument("--backbone", help="also measure what training this backbone takes on this machine")
+    parser.add_argument(
+        "--image-size", type=positive_int, default=224, help="of the training crops, in pixels"
+    )
+    parser.add_argument("--devices", type=positive_int, help="that train; else all GPUs, or one CPU")
+    return parser
 
 
 def _progress_bar(total: int) -> Callable[[int], None]:

@@ -97,7 +97,7 @@ def _class_path(name: str, kind: str, package: str, module: Any, base: type) -> 
     if name in offered:
         return f"{package}.{name}"
     if "." not in name:
-        raise unknown_name(kind, name, offered, f"Known: {', '.join(offered)}.")
+        raise unknown_name(kind, name, offered, list_all=True)
     found = _imported(name, kind, f"Known: {', '.join(offered)}.")
     if not (isinstance(found, type) and issubclass(found, base)):
         raise UnknownName(f"{name!r} is no {kind}: it is not a subclass of {package}.{base.__name__}.")

@@ -105,13 +105,22 @@ def bfloat16_instructions(description: Path | None = None) -> str | None:
 
 
 def device_of(accelerator: str) -> str:
-    """cpu, cuda or mps: what the trainer's ``accelerator`` comes to on this machine."""
+    """cpu, cuda or mps: what the trainer's ``accelerator`` comes to on this machine.
+
+    Raises:
+        InvalidValue: a GPU is asked for where there is none.
+    """
     import torch
 
     if accelerator in ("cuda", "gpu", "auto") and torch.cuda.is_available():
         return "cuda"
     if accelerator in ("mps", "gpu", "auto") and torch.backends.mps.is_available():
         return "mps"
+    if accelerator in ("cuda", "gpu", "mps"):
+        raise InvalidValue(
+            f"accelerator {accelerator!r} was asked for, and torch finds none here. Use cpu, or auto, which takes what "
+            "there is."
+        )
     return "cpu" if accelerator == "auto" else accelerator
 
 

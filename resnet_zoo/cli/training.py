@@ -24,7 +24,13 @@ from resnet_zoo.cli.rank_failures import tell_failures
 from resnet_zoo.cli.rendezvous import RANK_TIMEOUT, connect
 from resnet_zoo.cli.resuming import check_resume
 from resnet_zoo.cli.run_end import run_to_its_end
-from resnet_zoo.cli.run_setup import given_checkpoint, newest_checkpoint, open_run_directory, start_run
+from resnet_zoo.cli.run_setup import (
+    given_checkpoint,
+    named_checkpoint,
+    newest_checkpoint,
+    open_run_directory,
+    start_run,
+)
 from resnet_zoo.cli.summary import print_fit_table, print_result
 from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue, SaidElsewhere
@@ -51,7 +57,7 @@ def main(argv: list[str], more_callbacks: Sequence[Callback] = ()) -> int:
     launch = detect()
     arguments = parse_arguments(words, NAMED_KEYS)
     if command != "fit" and not arguments.config_names:
-        arguments = _with_the_run_s_config(arguments, words)
+        arguments = _with_the_run_s_config(command, arguments, words)
     rank_timeout = float(arguments.get("rank_timeout") or RANK_TIMEOUT)
     try:
         check_launch(launch, arguments)
@@ -87,16 +93,28 @@ def _build(
     return cli
 
 
-def _with_the_run_s_config(arguments: Arguments, words: list[str]) -> Arguments:
-    """A checkpoint that lies in a run directory brings that run's config along; of several, the first does."""
+def no_weights(command: str) -> InvalidValue:
+    """The mistake of an evaluation of nothing."""
+    return InvalidValue(
+        f"{command} needs trained weights: --ckpt_path CHECKPOINT (a path, or 'best' or 'last' with --run_dir), or "
+        "--model.weights FILE for a state dict."
+    )
+
+
+def _with_the_run_s_config(command: str, arguments: Arguments, words: list[str]) -> Arguments:
+    """A checkpoint that lies in a run directory brings that run's config along; of several, the first does.
+
+    Raises:
+        InvalidValue, MissingData: no weights are named, or they are not there.
+    """
     given = arguments.all_options("ckpt_path")
     if not given:
+        if arguments.get("model.weights") is None:
+            raise no_weights(command)
         return arguments
     first = parse_scalar(given[0])
-    config = (
-        Path(str(first[0] if isinstance(first, list) and first else given[0])).resolve().parent.parent
-        / "config.yaml"
-    )
+    named = str(first[0]) if isinstance(first, list) and first else given[0]
+    config = named_checkpoint(named, arguments.option("run_dir")).resolve().parent.parent / "config.yaml"
     if not config.is_file():
         return arguments
     found = parse_arguments(["--config", os.path.relpath(config), *words], NAMED_KEYS)
@@ -167,10 +185,7 @@ def evaluate_checkpoint(cli: TrainingCLI) -> None:
     """validate, test and predict: load the weights that were named, and write what they give."""
     given = cli.config.ckpt_path
     if given is None and cli.config.model.weights is None:
-        raise InvalidValue(
-            f"{cli.command} needs trained weights: --ckpt_path CHECKPOINT (a path, or 'best' or 'last' with "
-            "--run_dir), or --model.weights FILE for a state dict."
-        )
+        raise no_weights(cli.command)
     if given is None and cli.config.weights is not None:
         raise InvalidValue(
             f"--weights {cli.config.weights} chooses between the weights of a checkpoint, and none is given. Give one "

@@ -12,6 +12,7 @@ import yaml
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from resnet_zoo.callbacks import (
     BadImages,
@@ -203,7 +204,14 @@ class TrainingCLI(LightningCLI):
             settings["plugins"].append(
                 SyncBatchNormEverywhere(on_cpu=lambda: self.trainer.strategy.root_device.type == "cpu")
             )
-        trainer = lean_trainer(settings, self.model)
+        try:
+            trainer = lean_trainer(settings, self.model)
+        except (
+            MisconfigurationException,
+            TypeError,
+            ValueError,
+        ) as error:  # what Lightning says of its settings
+            raise InvalidValue(f"the trainer refuses its settings: {str(error).strip()}") from error
         if isinstance(trainer.strategy, DDPStrategy):  # for the ranks that Lightning starts
             trainer.strategy._timeout = timedelta(seconds=self.config.rank_timeout)
         return trainer

@@ -42,11 +42,13 @@ def test_a_user_s_file_wins_over_a_shipped_name(tmp_path: Path, monkeypatch: pyt
     assert find_config("quickstart") == Path("quickstart")
 
 
-def test_a_miss_lists_the_shipped_configs() -> None:
+def test_a_miss_suggests_the_nearest_or_lists_the_shipped_configs() -> None:
     with pytest.raises(
-        UnknownName, match=r"Did you mean 'r20_cifar10'.*Shipped configs: .*hardware/8gpu.*r50_imagenet"
+        UnknownName, match=r"Did you mean 'r20_cifar10'.*docs/recipes.md has a table of all\.$"
     ):
         find_config("r20_cifar1O")
+    with pytest.raises(UnknownName, match=r"Shipped configs: .*hardware/8gpu.*r50_imagenet"):
+        find_config("unlike")
     with pytest.raises(MissingData, match=r"--config nowhere/r20_cifar10.yaml: no such file"):
         find_config("nowhere/r20_cifar10.yaml")
 

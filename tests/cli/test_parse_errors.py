@@ -48,6 +48,13 @@ def _refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
             "model:\n  backbone: resnet20_cifar\ndata:\n  class_path: ImageFolder\n  init_args: {root: images}\n",
             "mine.yaml:3: ImageFolder needs global_batch_size, which is not set. Give --data.global_batch_size VALUE, or it below data.init_args in a config.",
         ),
+        ("model: resnet20_cifar\ndata: Digits\n", "mine.yaml:1: 'model' cannot be 'resnet20_cifar': it has keys of its own, backbone, "),
+        (f"trainer.max_epochs: 1\n{MINIMAL}", "mine.yaml:1: 'trainer.max_epochs': in a file, write 'trainer:' and 'max_epochs:' below it."),
+        (
+            "model:\n  backbone: resnet20_cifar\ndata:\n  class_path: Digits\n  global_batch_size: 32\n",
+            "mine.yaml:5: unknown key 'data.global_batch_size'. Arguments of a class stand below data.init_args.",
+        ),
+        (f"trainer: {{callbacks: [EarlyStoping]}}\n{MINIMAL}", "mine.yaml:1: 'trainer.callbacks' has 'EarlyStoping', which is no class that is known. Give its import path"),
         (f"trainer:\n  logger: true\n{MINIMAL}", "mine.yaml:2: 'trainer.logger' cannot be set. Choose with the top-level key 'logger'"),
     ],
 )  # fmt: skip
@@ -71,6 +78,19 @@ def test_a_mistake_in_a_file_names_the_line(
         ("--model.optimizer torch.optim.SDG", "no optimizer at 'torch.optim.SDG': module 'torch.optim' has no attribute 'SDG'."),
         ("--model.optimizer nowhere.Lamb", "no optimizer at 'nowhere.Lamb': nowhere is not installed. Install nowhere, or use torch.optim."),
         ("--logger wandbb", "command line: 'logger' cannot be 'wandbb'. Allowed: one of 'wandb', 'tensorboard', 'none'."),
+        ("--epochs 3", "command line: unknown key '--epochs'. Did you mean 'trainer.max_epochs'?"),
+        ("--batch-size 3", "command line: unknown key '--batch-size'. Did you mean 'data.global_batch_size'?"),
+        ("--lr 3", "command line: unknown key '--lr'. Did you mean 'model.optimizer.lr'?"),
+        ("--ema 0.99", "command line: 'ema' cannot be '0.99': it has keys of its own, decay, "),
+        ("--model.num_classes 5", "command line: 'model.num_classes' cannot be set: it follows from 'data'. Leave it out."),
+        ("--run_dir", "command line: --run_dir needs a value."),
+        ("--model.optimizer.lr -0.1", "model.optimizer: Invalid learning rate: -0.1."),
+        ("--trainer.max_epochs -3", "the trainer refuses its settings: `max_epochs` must be a non-negative integer or -1. You passed in -3."),
+        ("--trainer.devices two", "the trainer refuses its settings: `devices` selected with `CPUAccelerator` should be an int > 0."),
+        ("--trainer.strategy ddpp", "the trainer refuses its settings: You selected an invalid strategy name: `strategy='ddpp'`."),
+        ("--trainer.limit_train_batches 1.5", "the trainer refuses its settings: You have passed invalid value 1.5 for limit_train_batches"),
+        ("--data img", "no data set named 'img'. Known: CIFAR10, CIFAR100, Digits, ImageFolder, ImageNet, Synthetic."),
+        ("quickstart", "command line: 'quickstart' is no option. Did you mean --config quickstart?"),
         ("stray", "command line: 'stray' is no option. Options are written --key value."),
         ("--data ImageNet --data.root nowhere", "ImageNet root 'nowhere' does not exist"),
         (
@@ -91,10 +111,35 @@ def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert _refused(capsys, "fit").startswith("not set: model.backbone, data. Give a config")
 
 
-def test_an_evaluation_without_weights_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _refused(capsys, "test", "--config", "quickstart").startswith(
-        "test needs trained weights: --ckpt_path"
+@pytest.mark.parametrize("words", ["test", "test --config quickstart", "test --data Digits"])
+def test_an_evaluation_without_weights_is_refused(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _refused(capsys, *words.split()).startswith("test needs trained weights: --ckpt_path")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--ckpt_path nowhere.ckpt", "no checkpoint at 'nowhere.ckpt'."),
+        ("--ckpt_path best", "--ckpt_path best needs --run_dir, the run whose checkpoint is meant."),
+        ("--ckpt_path last --run_dir nowhere", "no checkpoint at 'nowhere/checkpoints/last.ckpt'."),
+    ],
+)
+def test_an_evaluation_without_a_config_says_what_is_wrong_with_the_checkpoint(
+    words: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _refused(capsys, "validate", *words.split()).startswith(message)
+
+
+def test_a_gpu_that_is_not_there_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    message = "accelerator 'cuda' was asked for, and torch finds none here. Use cpu, or auto"
+    assert _refused(capsys, "fit", "--config", "quickstart", "--trainer.accelerator", "cuda").startswith(
+        message
     )
+    words = ["benchmark", "step", "--backbone", "resnet20_cifar", "--accelerator", "cuda"]
+    assert _refused(capsys, *words).startswith(message)
 
 
 def test_an_optimizer_of_an_extra_says_how_to_get_it(
