@@ -5,16 +5,14 @@ from __future__ import annotations
 from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.data import ImageDataModule
 from resnet_zoo.errors import InvalidValue
-from resnet_zoo.optim import example_of
 
 
 def check_training(model: ImageClassifier, data: ImageDataModule) -> None:
     """Refuse settings of model and data that contradict each other.
 
     Raises:
-        InvalidValue: a hold that waits for an error that mixing hides, or an optimizer that refuses its arguments.
+        InvalidValue: a hold that waits for an error that mixing hides.
     """
-    configured_rate(model)
     if model.lr_schedule.hold is not None and data.augment.mixing:
         mixing = type(data.augment.mixing[0]).__name__
         raise InvalidValue(
@@ -23,16 +21,3 @@ def check_training(model: ImageClassifier, data: ImageDataModule) -> None:
             "little about the net and may never fall that far. Take the hold out, and use warmup_epochs instead, or "
             f"take {mixing} out."
         )
-
-
-def configured_rate(model: ImageClassifier) -> float:
-    """The learning rate that the config gives, before any rule.
-
-    Raises:
-        InvalidValue: the optimizer refuses its arguments.
-    """
-    try:
-        optimizer = example_of(model.optimizer_factory)
-    except ValueError as error:
-        raise InvalidValue(f"model.optimizer: {str(error).rstrip('.')}.") from error
-    return float(optimizer.param_groups[0]["lr"])

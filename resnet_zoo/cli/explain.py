@@ -14,11 +14,12 @@ from resnet_zoo.callbacks import EmaSettings
 from resnet_zoo.callbacks.ema_decay import decay_of, ema_notes
 from resnet_zoo.cli.arguments import Arguments, parse_arguments
 from resnet_zoo.cli.building import build
-from resnet_zoo.cli.consistency import check_training, configured_rate
+from resnet_zoo.cli.consistency import check_training
 from resnet_zoo.cli.image_pipeline import image_lines
 from resnet_zoo.cli.launch import Launch
 from resnet_zoo.cli.names import NAMED_KEYS
 from resnet_zoo.cli.precision_choice import choose_precision, device_of
+from resnet_zoo.cli.run_setup import configured_rate
 from resnet_zoo.cli.stand_in import with_stand_in
 from resnet_zoo.cli.step_time import measure_step
 from resnet_zoo.cli.training_cli import TrainingCLI

@@ -13,12 +13,13 @@ from lightning.pytorch import Trainer
 
 from resnet_zoo.callbacks.checkpoint_integrity import newest_valid, set_aside
 from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
-from resnet_zoo.cli.consistency import configured_rate
+from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.cli.device_options import record_of_device
 from resnet_zoo.cli.launch import RUN_DIR_VARIABLE, on_rank_zero
 from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue, MissingData
 from resnet_zoo.loggers import attach_files, default_loggers
+from resnet_zoo.optim import example_of
 from resnet_zoo.runs import (
     RunDirectory,
     RunDirectoryLock,
@@ -187,6 +188,11 @@ def start_run(cli: TrainingCLI, directory: RunDirectory, **record: Any) -> None:
         )
     if cli.command == "fit":
         attach_files(cli.trainer.loggers, (directory.config, directory.record))
+
+
+def configured_rate(model: ImageClassifier) -> float:
+    """The learning rate that the config gives, before any rule."""
+    return float(example_of(model.optimizer_factory).param_groups[0]["lr"])
 
 
 def _device(trainer: Trainer) -> str:
