@@ -84,7 +84,7 @@ def test_a_mistake_in_a_file_names_the_line(
         ("--ema 0.99", "command line: 'ema' cannot be '0.99': it has keys of its own, decay, "),
         ("--model.num_classes 5", "command line: 'model.num_classes' cannot be set: it follows from 'data'. Leave it out."),
         ("--run_dir", "command line: --run_dir needs a value."),
-        ("--model.optimizer.lr -0.1", "model.optimizer: Invalid learning rate: -0.1."),
+        ("--model.optimizer.lr -0.1", "model.optimizer: Invalid learning rate: -0.1"),
         ("--trainer.max_epochs -3", "the trainer refuses its settings: `max_epochs` must be a non-negative integer or -1. You passed in -3."),
         ("--trainer.devices two", "the trainer refuses its settings: `devices` selected with `CPUAccelerator` should be an int > 0."),
         ("--trainer.strategy ddpp", "the trainer refuses its settings: You selected an invalid strategy name: `strategy='ddpp'`."),
