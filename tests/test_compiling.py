@@ -15,6 +15,8 @@ from resnet_zoo.cli.main import main
 from resnet_zoo.compiling import CompileSettings, Workplace, compile_backbone, settle, what_compiling_lacks
 from resnet_zoo.data.progressive_resizing import ProgressiveResizing
 from resnet_zoo.errors import InvalidValue
+from resnet_zoo.runs import read_record
+from tests.ranks import run_on_ranks
 from tests.small_nets import convolutional
 from tests.tiny_runs import assert_same_weights, fit_words, last_checkpoint
 
@@ -213,3 +215,72 @@ def test_a_backbone_is_compiled_once_for_every_shape(graphs: list[int]) -> None:
             for images in (4, 3):
                 net(torch.randn(images, 3, size, size)).sum().backward()
     assert len(graphs) == 2 * len(sizes), "torch gives up after eight by default"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(what_compiling_lacks("cpu") is not None, reason=str(what_compiling_lacks("cpu")))
+def test_torch_s_compiler_trains_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backbone and update, in the shapes of full and of shorter batches, with validations between; nothing is faked."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    plain, compiled = tmp_path / "plain", tmp_path / "compiled"
+    words = ("--trainer.max_epochs", "2", "--model.backbone.dropout", "0.0")
+    assert main(fit_words(plain, *words)) == 0
+    assert (
+        main(
+            fit_words(
+                compiled, *words, "--model.compile.backbone", "true", "--model.compile.optimizer", "true"
+            )
+        )
+        == 0
+    )
+    ours, theirs = last_checkpoint(compiled), last_checkpoint(plain)
+    assert list(ours["state_dict"]) == list(theirs["state_dict"])
+    for name, expected in theirs["state_dict"].items():
+        torch.testing.assert_close(ours["state_dict"][name], expected, rtol=1e-3, atol=1e-5)
+    assert read_record(compiled / "record.json")["compile"] == {
+        "backbone": True,
+        "optimizer": True,
+        "mode": "default",
+    }
+
+
+@pytest.mark.slow
+def test_ranks_that_compile_train_the_same(tmp_path: Path, graphs: list[int]) -> None:
+    plain, compiled = tmp_path / "plain", tmp_path / "compiled"
+    words = ("--trainer.max_epochs", "1", "--ddp.static_graph", "true", "--model.backbone.dropout", "0.0")
+    assert run_on_ranks(2, main, fit_words(plain, *words)) == [0, 0]
+    assert run_on_ranks(
+        2, main, fit_words(compiled, *words, "--model.compile.backbone", "true", *UPDATE[:2])
+    ) == [0, 0]
+    ours, theirs = last_checkpoint(compiled), last_checkpoint(plain)
+    for name, expected in theirs["state_dict"].items():
+        torch.testing.assert_close(ours["state_dict"][name], expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a CUDA device")
+def test_cuda_graphs_train_the_same(tmp_path: Path) -> None:
+    plain, compiled = tmp_path / "plain", tmp_path / "compiled"
+    words = (
+        "--trainer.accelerator",
+        "gpu",
+        "--model.backbone.dropout",
+        "0.0",
+        "--ema.decay",
+        "0.9",
+        "--tf32",
+        "none",
+    )
+    assert main(fit_words(plain, *words)) == 0
+    assert (
+        main(
+            fit_words(
+                compiled, *words, "--model.compile.backbone", "auto", "--model.compile.optimizer", "auto"
+            )
+        )
+        == 0
+    )
+    assert read_record(compiled / "record.json")["compile"]["mode"] == "reduce-overhead"
+    ours, theirs = last_checkpoint(compiled), last_checkpoint(plain)
+    for name, expected in theirs["state_dict"].items():
+        torch.testing.assert_close(ours["state_dict"][name], expected, rtol=1e-2, atol=1e-4)
