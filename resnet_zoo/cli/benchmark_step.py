@@ -51,6 +51,12 @@ def _parser() -> CommandParser:
     add_job_options(parser)
     parser.add_argument("--backbone", required=True, help="a name from 'resnet-zoo list', or an import path")
     parser.add_argument("--against", default="bare", help=f"any of {','.join(CONTENDERS)}; by default bare")
+    parser.add_argument(
+        "--compile",
+        choices=("false", "true", "auto"),
+        default="false",
+        help="whether ours compiles backbone and update (model.compile); false by default",
+    )
     add_timing_options(parser, 20, "of a turn")
     return parser
 
@@ -58,7 +64,7 @@ def _parser() -> CommandParser:
 def measure_step(options: argparse.Namespace, words: list[str], names: list[str]) -> dict[str, Any]:
     """Let our training and the contenders of these names take turns; the result in plain types."""
     job, reason = job_of(options, options.backbone, words, options.batch_size)
-    job = replace(job, updates=(options.rounds + 1) * options.steps)
+    job = replace(job, updates=(options.rounds + 1) * options.steps, compile=options.compile)
 
     from resnet_zoo.cli.allocator import keep_memory
     from resnet_zoo.cli.timing.contenders import begin
@@ -67,8 +73,11 @@ def measure_step(options: argparse.Namespace, words: list[str], names: list[str]
     memory = keep_memory() if job.device == "cpu" else "memory: as torch manages it on the GPU"
     with contextlib.ExitStack() as closing:
         turns = TakingTurns(begin(names, job, closing), options.steps, job.torch_device)
-        train_in_turns(turns, job)
-    return _record(job, turns, [reason, memory], options)
+        compiled = train_in_turns(turns, job)["compile"]
+    modes = f", mode {compiled['mode']}" if compiled["backbone"] else ""
+    parts = [name for name in ("backbone", "optimizer") if compiled[name]]
+    notes = [reason, memory, f"ours has compiled: {' and '.join(parts) or 'nothing'}{modes}"]
+    return _record(job, turns, notes, options)
 
 
 def _record(job: Job, turns: TakingTurns, notes: list[str], options: argparse.Namespace) -> dict[str, Any]:

@@ -69,9 +69,10 @@ def test_every_turn_is_measured_but_the_first_and_others_are_not_in_ours() -> No
 def test_a_record_of_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     saved = tmp_path / "speed.json"
     words = ["benchmark", "step", "--backbone", "plain_mlp", *TINY, "--steps", "2", "--rounds", "2"]
-    assert main([*words, "--json", "--save", str(saved)]) == 0
+    assert main([*words, "--compile", "auto", "--json", "--save", str(saved)]) == 0
     record: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert json.loads(saved.read_text()) == [record]
+    assert "ours has compiled: nothing" in record["notes"], "auto is for GPUs"
     ours, bare = record["results"]
     assert (ours["name"], bare["name"]) == (OURS, "bare")
     for each in (ours, bare):

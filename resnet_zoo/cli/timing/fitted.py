@@ -18,6 +18,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from resnet_zoo.cli.timing.job import OPTIMIZER, Job
 from resnet_zoo.cli.timing.rounds import peak_memory, seconds_of, wait_for
+from resnet_zoo.runs import read_record
 
 OURS = "resnet-zoo fit"
 
@@ -96,6 +97,7 @@ def fit_words(job: Job, run_dir: Path) -> list[str]:
         "trainer.accelerator": job.device,
         "trainer.devices": 1,
         "trainer.precision": job.precision,
+        **{f"model.compile.{part}": job.compile for part in ("backbone", "optimizer")},
     }
     options |= {f"model.optimizer.{name}": value for name, value in OPTIMIZER.items()}
     words = ["fit", "--model.backbone", job.backbone, "--data", "Synthetic", "--run_dir", str(run_dir)]
@@ -105,8 +107,11 @@ def fit_words(job: Job, run_dir: Path) -> list[str]:
     return words
 
 
-def train_in_turns(turns: TakingTurns, job: Job) -> None:
+def train_in_turns(turns: TakingTurns, job: Job) -> dict[str, Any]:
     """Run our training of the job's updates, and between them the others.
+
+    Returns:
+        the training's record.
 
     Raises:
         SystemExit: the training ended with another exit code than 0; what it said goes to standard error.
@@ -120,10 +125,13 @@ def train_in_turns(turns: TakingTurns, job: Job) -> None:
         contextlib.redirect_stdout(shown),
         contextlib.redirect_stderr(shown),
     ):
-        code = main(fit_words(job, Path(folder) / "run"), [turns])
+        run = Path(folder) / "run"
+        code = main(fit_words(job, run), [turns])
+        record = read_record(run / "record.json") if code == 0 else {}
     if code:
         print(shown.getvalue(), file=sys.stderr)
         raise SystemExit(code)
+    return record
 
 
 @contextlib.contextmanager

@@ -36,6 +36,7 @@ class Job:
         arguments: of the backbone's builder.
         multiply_adds: of one image's forward pass.
         updates: steps in an epoch, and in all.
+        compile: whether our training compiles backbone and update: false, true or auto.
     """
 
     backbone: str
@@ -47,6 +48,7 @@ class Job:
     arguments: dict[str, Any] = field(default_factory=dict)
     multiply_adds: int = 0
     updates: int = 1
+    compile: str = "false"
 
     @property
     def torch_device(self) -> torch.device:
