@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 
 from resnet_zoo.cli.parser import CommandParser, positive_int
 from resnet_zoo.registry import registry
@@ -26,12 +27,15 @@ def main(argv: list[str]) -> int:
     from resnet_zoo.data.doctor.speed import measure_reading
     from resnet_zoo.data.packed.root import is_packed
 
-    if options.backbone and is_packed(options.root):
+    packed = is_packed(options.root)
+    if options.backbone and packed:
         parser.error(
             "--backbone goes with a folder of images. How fast a packed data set is read says 'resnet-zoo benchmark "
             f"data --config image_folder --data.root {options.root}'"
         )
-    diagnosis = diagnose(options.root, options.quick, _progress_bar)
+    diagnosis = diagnose(
+        options.root, options.quick, partial(_progress_bar, "files compared" if packed else "images examined")
+    )
     record, texts = diagnosis.to_dict(), [diagnosis.as_text(options.examples)]
     train = diagnosis.layout.splits.get("train")
     if train is not None and len(train) and not diagnosis.layout.is_packed:
@@ -77,7 +81,7 @@ def _parser() -> CommandParser:
     return parser
 
 
-def _progress_bar(total: int) -> Callable[[int], None]:
+def _progress_bar(what: str, total: int) -> Callable[[int], None]:
     from resnet_zoo.data.progress_bar import ProgressBar
 
-    return ProgressBar("images examined", total).advance
+    return ProgressBar(what, total).advance

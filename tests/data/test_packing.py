@@ -119,7 +119,8 @@ def test_the_doctor_looks_at_files_of_a_packed_data_set(
     target = packed(root, tmp_path / "packed")
     words = ["data", "check", str(target)]
     assert main(words) == 3
-    said = capsys.readouterr().out
+    said, progress = capsys.readouterr()
+    assert "8 of 8 files compared" in progress
     assert f"{target}: ImageFolder, packed, 3 classes, images: train 12, val 12" in said
     assert "ERROR    unreadable: 1" in said
     assert "train/dog/001.jpg  - it was so when it was packed" in said
