@@ -20,6 +20,7 @@ BLOCK = re.compile(r"(<!-- generated: (?P<name>\w+) -->\n).*?(<!-- end generated
 sys.path[:0] = [str(PROJECT)]
 from docs.experiment_tables import claims, experiments  # noqa: E402 - found through the path above
 from docs.markdown_table import table  # noqa: E402
+from docs.memory_tables import activation_checkpointing, scaling  # noqa: E402
 from docs.speed_tables import (  # noqa: E402
     augmentation_costs,
     cpu_measures,
@@ -158,6 +159,7 @@ def augmentations() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "activation_checkpointing": activation_checkpointing,
     "arrows": arrows,
     "augmentation_costs": augmentation_costs,
     "augmentations": augmentations,
@@ -175,6 +177,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "recipes": recipes,
     "recipes_learn": recipes_learn,
     "rules": rules,
+    "scaling": scaling,
     "step_speed": step_speed,
     "zoo": zoo,
 }

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
+from resnet_zoo.activation_checkpointing import ActivationCheckpointing, checkpoint_activations
 from resnet_zoo.compiled_training import CompiledTraining
 from resnet_zoo.compiling import NOTHING_COMPILED, CompileSettings
 from resnet_zoo.data.batch import ImageBatch
@@ -54,6 +55,8 @@ class ImageClassifier(CompiledTraining):
         reference_batch_size: the batch size for which ``optimizer``'s learning rate is meant, for the rule.
         channels_last: keep weights and images in the channels-last memory format.
         compile: what of the training ``torch.compile`` compiles; nothing by default.
+        activation_checkpointing: parts of the backbone that keep their input alone and compute the rest again in the
+            backward pass (Chen et al. 2016, arXiv:1604.06174): none, all, or a list of names such as ``stages.0``.
         weights: file of weights to start from: a checkpoint of ours, a torchvision state dict, or safetensors.
 
     Raises:
@@ -74,6 +77,7 @@ class ImageClassifier(CompiledTraining):
         reference_batch_size: int | None = None,
         channels_last: bool = True,
         compile: CompileSettings = NOTHING_COMPILED,  # noqa: A002 - the key users know from torch
+        activation_checkpointing: ActivationCheckpointing = "none",
         weights: str | None = None,
     ) -> None:
         super().__init__(num_classes, compile)
@@ -83,6 +87,7 @@ class ImageClassifier(CompiledTraining):
                 f"{type(backbone).__name__} has no whole number 'num_features', the length of the feature vector it "
                 "returns. See 'resnet-zoo check-backbone' and docs/plugins.md."
             )
+        checkpoint_activations(backbone, activation_checkpointing)
         self.backbone = backbone
         self.head = nn.Linear(num_features, num_classes)
         self.optimizer_factory = optimizer
@@ -164,15 +169,13 @@ class ImageClassifier(CompiledTraining):
         ``--model.optimizer.lr`` both get the rate that the config says.
         """
         factor = self.lr_schedule.factor(self.position(), released=not self.train_error_watch.holds)
-        for group, rate in zip(self._optimizer().param_groups, self._base_learning_rates, strict=True):
+        optimizer = self.trainer.optimizers[0]
+        for group, rate in zip(optimizer.param_groups, self._base_learning_rates, strict=True):
             group["lr"] = rate * factor
-
-    def _optimizer(self) -> Optimizer:
-        return self.trainer.optimizers[0]
 
     def learning_rate(self) -> float:
         """The first group's learning rate of the current or last update."""
-        return float(self._optimizer().param_groups[0]["lr"])
+        return float(self.trainer.optimizers[0].param_groups[0]["lr"])
 
     # Training
 

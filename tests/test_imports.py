@@ -28,6 +28,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "optim": (set(), {"torch"}),
     "safe_load": (set(), {"torch"}),
     "complexity": (set(), {"torch"}),
+    "activation_checkpointing": (set(), {"torch"}),
     "backbones": ({"registry", "complexity"}, LIBRARIES_FOR_TENSORS),
     "weights": ({"registry", "backbones", "safe_load", "metrics"}, LIBRARIES_FOR_TENSORS | {"torchvision"}),
     "model": ({"registry", "backbones", "weights"}, LIBRARIES_FOR_TENSORS),
@@ -37,7 +38,7 @@ ARROWS: dict[str, tuple[set[str], set[str]]] = {
     "callbacks": ({"metrics", "runs", "safe_load"}, {"torch", "lightning", "numpy"}),
     "loggers": ({"metrics", "runs"}, {"torch", "lightning", "wandb", "yaml"}),
     "classifier": (
-        {"backbones", "data", "metrics", "model", "optim", "registry", "weights"},
+        {"activation_checkpointing", "backbones", "data", "metrics", "model", "optim", "registry", "weights"},
         {"torch", "lightning"},
     ),
     "report": ({"runs"}, {"matplotlib"}),

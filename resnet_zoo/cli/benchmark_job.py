@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from resnet_zoo.cli.parser import CommandParser, positive_int
 
 if TYPE_CHECKING:
+    from resnet_zoo.activation_checkpointing import ActivationCheckpointing
     from resnet_zoo.cli.timing.job import Job
     from resnet_zoo.cli.timing.rounds import Spread
 
@@ -25,20 +26,30 @@ def add_job_options(parser: CommandParser) -> None:
         default="auto",
         help="auto: bfloat16 autocast where the device computes in it, else float32",
     )
+    parser.add_argument(
+        "--activation-checkpointing",
+        default="none",
+        metavar="PARTS",
+        help="parts of the backbone that compute their activations twice: none (the default), all, or names: "
+        "stages.0,stages.1",
+    )
     parser.add_argument("--accelerator", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     parser.add_argument("--json", action="store_true", help="print the measurement as a record")
     parser.add_argument("--save", type=Path, metavar="FILE", help="append the record to a JSON file")
 
 
-def add_timing_options(parser: CommandParser, steps: int, help_of_steps: str) -> None:
+def add_timing_options(
+    parser: CommandParser, steps: int, help_of_steps: str, help_of_batch: str = "images in a step"
+) -> None:
     """The options that say how much is measured.
 
     Args:
         parser: of the command.
         steps: of a round, by default.
         help_of_steps: what a step is.
+        help_of_batch: what the batch is.
     """
-    parser.add_argument("--batch-size", type=positive_int, default=128, help="images in a step")
+    parser.add_argument("--batch-size", type=positive_int, default=128, help=help_of_batch)
     parser.add_argument("--steps", type=positive_int, default=steps, help=help_of_steps)
     parser.add_argument("--rounds", type=positive_int, default=7, help="after one that is not counted")
 
@@ -47,7 +58,7 @@ def job_of(options: argparse.Namespace, backbone: str, words: list[str], batch_s
     """What the options describe, and the sentence about its precision.
 
     Raises:
-        UserMistake: there is no such backbone or argument, or the device lacks the precision.
+        UserMistake: there is no such backbone, argument or part of it, or the device lacks the precision.
     """
     from resnet_zoo.cli.precision_choice import check_precision, choose_precision, device_of
     from resnet_zoo.registry import registry
@@ -59,6 +70,7 @@ def job_of(options: argparse.Namespace, backbone: str, words: list[str], batch_s
         choice, reason = choose_precision(device)
     check_precision(choice, device, "command line")
 
+    from resnet_zoo.activation_checkpointing import checkpoint_activations
     from resnet_zoo.cli.backbone_arguments import parse_backbone_arguments
     from resnet_zoo.cli.measure import measure
     from resnet_zoo.cli.timing.job import Job
@@ -69,6 +81,10 @@ def job_of(options: argparse.Namespace, backbone: str, words: list[str], batch_s
     if image_size is None and isinstance(arguments.get("image_size"), int):
         image_size = arguments["image_size"]
     measured = measure(entry, builder(**arguments), image_size, options.num_classes)
+    chosen: ActivationCheckpointing = options.activation_checkpointing
+    if chosen not in ("none", "all"):
+        chosen = options.activation_checkpointing.split(",")
+    checkpoint_activations(measured.model.backbone, chosen)
     job = Job(
         backbone=backbone,
         image_size=measured.image_size,
@@ -78,6 +94,7 @@ def job_of(options: argparse.Namespace, backbone: str, words: list[str], batch_s
         device=device,
         arguments=arguments,
         multiply_adds=measured.complexity.multiply_adds,
+        activation_checkpointing=chosen,
     )
     return job, reason
 
@@ -91,6 +108,7 @@ def record_of(job: Job, notes: Sequence[str]) -> dict[str, Any]:
         "arguments": job.arguments,
         "image_size": job.image_size,
         "precision": job.precision,
+        "activation_checkpointing": job.activation_checkpointing,
         "notes": list(notes),
         "machine": machine(job.torch_device),
     }

@@ -35,9 +35,15 @@ def _sentence(cli: TrainingCLI) -> str:
     ranks, accumulated = trainer.world_size, trainer.accumulate_grad_batches
     images = whole // (ranks * accumulated)
     name, size = cli.model.backbone.built_by["name"], cli.datamodule.image_size  # type: ignore[index]
+    chosen = cli.config.model.activation_checkpointing
+    less = (
+        ""
+        if chosen == "all"
+        else "--model.activation_checkpointing all keeps fewer activations and gives the same; "
+    )
     return (
         f"out of memory with {images} images of {size}x{size} pixels at a time on {trainer.strategy.root_device} ("
         f"global batch {whole} = {images} images x {ranks} ranks x {accumulated} accumulated). "
         f"'resnet-zoo benchmark batch {name} --image-size {size}' finds the largest number that fits on a GPU; "
-        f"--trainer.accumulate_grad_batches {2 * accumulated} makes the same updates in smaller pieces."
+        f"{less}--trainer.accumulate_grad_batches {2 * accumulated} makes the same updates in smaller pieces."
     )

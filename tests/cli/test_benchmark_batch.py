@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +51,82 @@ def test_a_size_fits_unless_the_device_runs_out_of_memory(monkeypatch: pytest.Mo
     assert known[37] == 370
 
 
-def test_a_cpu_is_refused_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["benchmark", "batch", "plain_mlp", "--accelerator", "cpu"]) == 2
-    assert "on a GPU only" in capsys.readouterr().err
+def test_the_search_on_a_device_with_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ``main`` does on a GPU, whose memory ends at 37 images."""
+
+    def train_once(job: Job) -> int:
+        if job.batch_size > 37:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return 10 * job.batch_size
+
+    monkeypatch.setattr(benchmark_batch, "train_once", train_once)
+    job = Job("plain_mlp", 8, 10, 1, "32-true", "cuda")
+    for most, largest in ((1000, 37), (20, 20)):
+        found = benchmark_batch.search(job, most)
+        assert found == {"largest_batch": largest, "bytes": 10 * largest, "estimated_for": None}
+
+
+MLP = ("plain_mlp", "--image_size", "8", "--accelerator", "cpu")
+
+
+def test_without_a_gpu_it_is_estimated_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["benchmark", "batch", *MLP, "--memory", "1", "--most", "1000000000", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    need, memory = record["need"], record["estimated_for"]
+    assert memory == 2**30
+    assert record["bytes"] <= memory < record["bytes"] + need["per_image"]
+    # Images, and the output of every layer, at the least.
+    assert need["per_image"] >= 4 * (3 * 8 * 8 + 10 * 71)
+    assert main(["benchmark", "batch", *MLP, "--most", "50"]) == 0
+    said = capsys.readouterr().out
+    assert "an estimated 50 images a step" in said
+    assert "Only tensors are counted" in said
+
+
+def test_checkpointing_makes_room(capsys: pytest.CaptureFixture[str]) -> None:
+    needs = []
+    for chosen in ("none", "all"):
+        words = [
+            "resnet_cifar",
+            "--depth",
+            "32",
+            "--width",
+            "4",
+            "--image-size",
+            "8",
+            "--memory",
+            "1",
+            "--json",
+        ]
+        assert (
+            main(["benchmark", "batch", *words, "--accelerator", "cpu", "--activation-checkpointing", chosen])
+            == 0
+        )
+        needs.append(json.loads(capsys.readouterr().out)["need"])
+    assert needs[1]["per_image"] < needs[0]["per_image"] / 1.5
+
+
+@pytest.mark.slow
+def test_the_estimate_is_what_a_process_takes() -> None:
+    """The growth of a process in real steps; tensors are most of it."""
+    program = """
+import resource
+from resnet_zoo.cli.timing.job import Job
+from resnet_zoo.cli.timing.tensor_memory import MemoryNeed
+from resnet_zoo.cli.timing.training_step import TrainingStep
+from dataclasses import replace
+
+job = Job("resnet56_cifar", 32, 10, 1, "32-true", "cpu")
+need = MemoryNeed(lambda images: TrainingStep(replace(job, batch_size=images)))
+most = lambda: 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before, step = most(), TrainingStep(replace(job, batch_size=96))
+step(), step()
+print(need.peak(96).at(96), need.peak(4).at(4), most() - before)
+"""
+    words = [sys.executable, "-c", program]
+    answer = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300)
+    estimated, counted_before, grown = map(int, answer.stdout.split())
+    assert estimated - counted_before == pytest.approx(grown, rel=0.25)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +148,7 @@ def test_a_training_that_does_not_fit_names_batch_and_command(
     assert "out of memory with 16 images of 8x8 pixels" in said
     assert "global batch 32 = 16 images x 1 ranks x 2 accumulated" in said
     assert "resnet-zoo benchmark batch plain_mlp --image-size 8" in said
+    assert "--model.activation_checkpointing all keeps fewer activations" in said
     assert json.loads((tmp_path / "run" / "status.json").read_text())["status"] == "failed"
 
 

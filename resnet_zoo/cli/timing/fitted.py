@@ -95,10 +95,11 @@ def fit_words(job: Job, run_dir: Path) -> list[str]:
     options |= {
         "trainer.max_epochs": 1,
         "trainer.accelerator": job.device,
-        "trainer.devices": 1,
+        "trainer.devices": job.devices,
         "trainer.precision": job.precision,
         **{f"model.compile.{part}": job.compile for part in ("backbone", "optimizer")},
     }
+    options["model.activation_checkpointing"] = job.activation_checkpointing
     options |= {f"model.optimizer.{name}": value for name, value in OPTIMIZER.items()}
     words = ["fit", "--model.backbone", job.backbone, "--data", "Synthetic", "--run_dir", str(run_dir)]
     words += ["--model.optimizer", "torch.optim.SGD"]
@@ -107,7 +108,7 @@ def fit_words(job: Job, run_dir: Path) -> list[str]:
     return words
 
 
-def train_in_turns(turns: TakingTurns, job: Job) -> dict[str, Any]:
+def train_in_turns(turns: Callback, job: Job) -> dict[str, Any]:
     """Run our training of the job's updates, and between them the others.
 
     Returns:
@@ -116,22 +117,26 @@ def train_in_turns(turns: TakingTurns, job: Job) -> dict[str, Any]:
     Raises:
         SystemExit: the training ended with another exit code than 0; what it said goes to standard error.
     """
+    with tempfile.TemporaryDirectory(prefix="resnet-zoo-benchmark-") as folder:
+        run = Path(folder) / "run"
+        train_in(run, turns, job)
+        return read_record(run / "record.json")
+
+
+def train_in(run_dir: Path, turns: Callback, job: Job) -> None:
+    """As ``train_in_turns``, with the run in a directory that the caller removes; all ranks of a run name the same one.
+
+    Raises:
+        SystemExit: as there.
+    """
     from resnet_zoo.cli.training import main
 
     shown = _Terminal()
-    with (
-        tempfile.TemporaryDirectory(prefix="resnet-zoo-benchmark-") as folder,
-        _wandb_offline(),
-        contextlib.redirect_stdout(shown),
-        contextlib.redirect_stderr(shown),
-    ):
-        run = Path(folder) / "run"
-        code = main(fit_words(job, run), [turns])
-        record = read_record(run / "record.json") if code == 0 else {}
+    with _wandb_offline(), contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
+        code = main(fit_words(job, run_dir), [turns])
     if code:
         print(shown.getvalue(), file=sys.stderr)
         raise SystemExit(code)
-    return record
 
 
 @contextlib.contextmanager

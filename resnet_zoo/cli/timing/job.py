@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from resnet_zoo.activation_checkpointing import ActivationCheckpointing, checkpoint_activations
 from resnet_zoo.cores import available_cores
 from resnet_zoo.data import Synthetic
 from resnet_zoo.model import ImageModel, create_backbone
@@ -37,6 +38,8 @@ class Job:
         multiply_adds: of one image's forward pass.
         updates: steps in an epoch, and in all.
         compile: whether our training compiles backbone and update: false, true or auto.
+        devices: ranks on this machine; the batch is that of all ranks.
+        activation_checkpointing: the classifier's option of this name.
     """
 
     backbone: str
@@ -49,6 +52,8 @@ class Job:
     multiply_adds: int = 0
     updates: int = 1
     compile: str = "false"
+    devices: int = 1
+    activation_checkpointing: ActivationCheckpointing = "none"
 
     @property
     def torch_device(self) -> torch.device:
@@ -92,6 +97,7 @@ class Job:
     def model(self) -> ImageModel:
         """The net with its head, in training mode."""
         net = ImageModel(create_backbone(self.backbone, **self.arguments), self.num_classes)
+        checkpoint_activations(net.backbone, self.activation_checkpointing)
         net.train().to(self.torch_device)
         return net
 

@@ -1,0 +1,106 @@
+"""Several ranks as processes of this machine, which train together when they are asked to."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import tempfile
+from contextlib import ExitStack
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+
+from resnet_zoo.cli.timing.fitted import train_in
+from resnet_zoo.cli.timing.job import Job
+from resnet_zoo.cli.timing.paced import PacedTraining, own_device
+
+PATIENCE = 30.0
+"""Seconds that processes get to end by themselves."""
+
+
+class RankFailed(RuntimeError):
+    """A rank ended in the middle; what it said stands on standard error."""
+
+
+class RankGroup:
+    """The real ``fit`` on some ranks, each a new process; it takes its turns when it is told to.
+
+    Args:
+        job: of all ranks together: its batch is that of an update.
+        steps: updates of a turn; the job's updates are a multiple of it.
+    """
+
+    def __init__(self, job: Job, steps: int) -> None:
+        self._closing = ExitStack()
+        folder = self._closing.enter_context(tempfile.TemporaryDirectory(prefix="resnet-zoo-scaling-"))
+        context = multiprocessing.get_context("spawn")
+        port = _free_port()
+        self._pipes: list[Connection] = []
+        self._processes = []
+        for rank in range(job.devices):
+            here, there = context.Pipe()
+            environment = _as_torchrun_would(rank, job.devices, port) if job.devices > 1 else {}
+            arguments = (there, job, steps, Path(folder) / "run", environment)
+            process = context.Process(target=_serve, args=arguments, daemon=True)
+            process.start()
+            there.close()
+            self._pipes.append(here)
+            self._processes.append(process)
+
+    def turn(self, synchronised: bool) -> float:
+        """Let all ranks train for a turn; seconds of an update of the slowest.
+
+        Args:
+            synchronised: whether the ranks exchange gradients and buffers.
+
+        Raises:
+            RankFailed: one of them did not get to the end of its turn.
+        """
+        try:
+            for pipe in self._pipes:
+                pipe.send(synchronised)
+            return max(float(pipe.recv()) for pipe in self._pipes)
+        except (EOFError, OSError) as error:
+            # The others wait for the lost one.
+            self.close(patience=1.0)
+            raise RankFailed(f"one of {len(self._pipes)} ranks ended before its turn did.") from error
+
+    def close(self, patience: float = PATIENCE) -> None:
+        """Wait for the processes' end, and end those that do not come to one."""
+        for process, pipe in zip(self._processes, self._pipes, strict=True):
+            process.join(patience)
+            if process.is_alive():
+                process.kill()
+                process.join()
+            pipe.close()
+        self._closing.close()
+
+
+def _serve(there: Connection, job: Job, steps: int, run_dir: Path, environment: dict[str, str]) -> None:
+    """What a rank's process does."""
+    os.environ.update(environment)
+    if job.device == "cpu":
+        torch.set_num_threads(1)
+    train_in(run_dir, PacedTraining(steps, own_device(job), there.recv, there.send), job)
+
+
+def _as_torchrun_would(rank: int, world_size: int, port: int) -> dict[str, str]:
+    return {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(world_size),
+        "LOCAL_WORLD_SIZE": str(world_size),
+        "GROUP_RANK": "0",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "TORCHELASTIC_RUN_ID": f"scaling-{port}",
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
