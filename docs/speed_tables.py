@@ -207,8 +207,8 @@ def cpu_measures() -> str:
             for each in record["loops"]
             if each["name"] == name
         )
-        same = f"the same bits as {first['compared_with']}"
-        other = f"{first['compared_with']} up to {changed:.0e}"
+        same = f"the same bits as those of {first['compared_with']}"
+        other = f"up to {changed:.0e} of the largest from those of {first['compared_with']}"
         rows.append((name, *cells, "" if name == first["compared_with"] else other if changed else same))
     threads = [f"{record['threads']} thread{'s' * (record['threads'] > 1)}" for record in records]
     head = [f"{each}: {what}:" for each in threads for what in ("ms a step", "times the usual script")]
