@@ -31,17 +31,9 @@ class StepHooks:
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
         self.module = module = trainer.lightning_module
-        self._of_callbacks: dict[str, list[Callable[..., Any]]] = {
-            name: [
-                hook
-                for callback in trainer.callbacks  # type: ignore[attr-defined]
-                if callable(hook := getattr(callback, name))
-            ]
-            for name in HOOKS
-        }
-        self._of_module: dict[str, Callable[..., Any] | None] = {
-            name: hook if callable(hook := getattr(module, name)) else None for name in HOOKS
-        }
+        self._written = {name: self._hooks_of(name) for name in HOOKS}
+        # where Lightning notes which hook is at work; setting the attribute would ask whether it is a parameter
+        self._notes = vars(module)
         self._takes_index = is_param_in_hook_signature(module.training_step, "batch_idx", min_args=2)
         self._transfer = self._hooks_of_transfer()
 
@@ -51,23 +43,25 @@ class StepHooks:
         Returns:
             what the module's answers.
         """
-        trainer, module = self.trainer, self.module
-        before = module._current_fx_name
-        module._current_fx_name = name
-        for hook in self._of_callbacks[name]:
-            hook(trainer, module, *arguments)
-        own = self._of_module[name]
+        of_callbacks, own = self._written[name]
+        if own is None and not of_callbacks:
+            return None
+        notes = self._notes
+        before = notes["_current_fx_name"]
+        notes["_current_fx_name"] = name
+        for hook in of_callbacks:
+            hook(self.trainer, self.module, *arguments)
         answer = None if own is None else own(*arguments)
-        module._current_fx_name = before
+        notes["_current_fx_name"] = before
         return answer
 
     def named(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function under a name, which whatever it logs is filed under."""
-        module = self.module
-        before = module._current_fx_name
-        module._current_fx_name = name
+        notes = self._notes
+        before = notes["_current_fx_name"]
+        notes["_current_fx_name"] = name
         answer = function(*arguments)
-        module._current_fx_name = before
+        notes["_current_fx_name"] = before
         return answer
 
     def on_device(self, batch: Any) -> Any:
@@ -83,6 +77,12 @@ class StepHooks:
         if self._takes_index:
             arguments["batch_idx"] = batch_idx
         return arguments
+
+    def _hooks_of(self, name: str) -> tuple[list[Callable[..., Any]], Callable[..., Any] | None]:
+        """Of the callbacks, and of the module."""
+        callbacks = [getattr(callback, name) for callback in self.trainer.callbacks]  # type: ignore[attr-defined]
+        own = getattr(self.module, name)
+        return [hook for hook in callbacks if callable(hook)], own if callable(own) else None
 
     def _hooks_of_transfer(self) -> list[tuple[Callable[..., Any], tuple[Any, ...]]]:
         """The three hooks of a batch on its way to the device, of the module or of the data module."""
