@@ -2,17 +2,18 @@
 
     python benchmarks/optimizer_update.py [--rounds 9] [--compiled] [--write]
 
-On the GPU if there is one, else on one thread of the CPU. In each round, for each net, the ways take turns; the record
-has the seconds of an update, medians with the smallest and largest of all rounds, and by how much the weights of each
-way differ from those of the first one after UPDATES updates with the same gradients, as a share of the largest weight.
-Compiling takes minutes on a CPU and is therefore done on request. With --write the record becomes
-benchmarks/results/optimizer_update.json, which the table in docs/speed.md is made from.
+On the GPU if there is one, else in CPU time of one thread, which other work disturbs least. In each round, for each
+net, the ways take turns; the record has the seconds of an update, medians with the smallest and largest of all rounds,
+and by how much the weights of each way differ from those of the first one after UPDATES updates with the same
+gradients, as a share of the largest weight. Compiling takes minutes on a CPU and is therefore done on request. With
+--write the record becomes benchmarks/results/optimizer_update.json, which the table in docs/speed.md is made from.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +73,11 @@ def measured(net: str, rounds: int, device: torch.device, compiled: bool) -> dic
         for _ in range(NETS[net]):
             way.optimizer.step()
 
+    clock = time.perf_counter if device.type == "cuda" else time.process_time
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
-            seconds[name].append(seconds_of(lambda way=way: several(way), device) / NETS[net])  # type: ignore[misc]
+            seconds[name].append(seconds_of(lambda way=way: several(way), device, clock) / NETS[net])  # type: ignore[misc]
     return {
         name: {"seconds": Spread.of(times)._asdict(), "difference": differences[name]}
         for name, times in seconds.items()

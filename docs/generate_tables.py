@@ -18,6 +18,7 @@ UNMEASURED = "not measured yet"  # what the head of a config without a result sa
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\w+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
 sys.path[:0] = [str(PROJECT)]
+from docs.device_tables import optimizer_update  # noqa: E402 - found through the path above
 from docs.experiment_tables import claims, experiments  # noqa: E402 - found through the path above
 from docs.markdown_table import table  # noqa: E402
 from docs.memory_tables import activation_checkpointing, scaling  # noqa: E402
@@ -172,6 +173,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ema_cost": ema_cost,
     "experiments": experiments,
     "measured_configs": measured_configs,
+    "optimizer_update": optimizer_update,
     "race": race,
     "race_in_short": race_in_short,
     "recipes": recipes,

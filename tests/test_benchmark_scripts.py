@@ -67,6 +67,13 @@ def test_a_recipe_is_trained_and_scored(run: Any, images: Path) -> None:
     assert record["seconds_of_an_epoch"] > 0
 
 
+def test_an_update_is_timed_in_every_way(run: Any) -> None:
+    record: Any = run("optimizer_update", "--rounds", "2", NETS={"resnet20_cifar": 1})
+    [ways] = record["nets"].values()
+    assert set(ways) == {"parameter by parameter", "foreach", "fused"}
+    assert all(way["seconds"]["median"] > 0 and way["difference"] < 1e-6 for way in ways.values())
+
+
 def test_a_recipe_without_images_is_refused(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run("recipes", "--recipe", "r20_cifar10")
