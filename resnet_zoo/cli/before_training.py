@@ -7,6 +7,7 @@ keys that people set are few; they are named here, and a test holds that the par
 from __future__ import annotations
 
 import importlib
+import os
 import textwrap
 
 from resnet_zoo.cli.arguments import joined, not_set, parse_arguments
@@ -111,7 +112,9 @@ def main(argv: list[str]) -> int:
         return 0
     elif not words and command not in ("predict", *EVALUATIONS):
         raise not_set("model.backbone", "data")
-    parse_arguments(words, {})  # names are looked up where the classes are
+    # Of the processes of a node the first says what is wrong with a file. Names are looked up where the classes are.
+    if os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")) == "0":
+        parse_arguments(words, {})
     if command == "explain":
         explained: int = importlib.import_module("resnet_zoo.cli.explain").main(words)
         return explained

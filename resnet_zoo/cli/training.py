@@ -33,7 +33,7 @@ from resnet_zoo.cli.run_setup import (
 )
 from resnet_zoo.cli.summary import print_fit_table, print_result
 from resnet_zoo.cli.training_cli import TrainingCLI
-from resnet_zoo.errors import InvalidValue, SaidElsewhere
+from resnet_zoo.errors import InvalidValue, SaidElsewhere, UserMistake
 from resnet_zoo.loggers import close_loggers
 from resnet_zoo.metrics import Scores, WeightsName
 from resnet_zoo.runs import RunDirectory
@@ -55,16 +55,16 @@ def main(argv: list[str], more_callbacks: Sequence[Callback] = ()) -> int:
     command, words = argv[0], argv[1:]
     quieten_lightning()
     launch = detect()
-    arguments = parse_arguments(words, NAMED_KEYS)
-    if command != "fit" and not arguments.config_names:
-        arguments = _with_the_run_s_config(command, arguments, words)
-    rank_timeout = float(arguments.get("rank_timeout") or RANK_TIMEOUT)
     try:
+        arguments = parse_arguments(words, NAMED_KEYS)
+        if command != "fit" and not arguments.config_names:
+            arguments = _with_the_run_s_config(command, arguments, words)
         check_launch(launch, arguments)
-    except InvalidValue as mistake:
+    except UserMistake as mistake:
         if launch.rank % launch.local_world_size:  # no other process can be asked yet
             raise SaidElsewhere("the first process of the node says it") from mistake
         raise
+    rank_timeout = float(arguments.get("rank_timeout") or RANK_TIMEOUT)
     connect(launch, str(arguments.get("trainer.accelerator") or "auto"), rank_timeout)
     return tell_failures(
         launch, rank_timeout, lambda: _run(command, words, arguments, launch, more_callbacks)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from resnet_zoo.cli.launch import Launch
 from resnet_zoo.cli.main import main
 
 MINIMAL = "model:\n  backbone: resnet20_cifar\ndata: Digits\n"
@@ -128,6 +129,26 @@ def test_an_evaluation_without_a_config_says_what_is_wrong_with_the_checkpoint(
     words: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _refused(capsys, "validate", *words.split()).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("validate --ckpt_path nowhere.ckpt", "no checkpoint at 'nowhere.ckpt'."),
+        ("fit --config quikstart", "no config named 'quikstart'."),
+        ("fit --config quickstart --data Digit", "no data set named 'Digit'."),
+    ],
+)
+def test_of_the_processes_of_a_node_the_first_says_a_mistake(
+    words: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for rank, said in ((0, True), (1, False), (2, True), (3, False)):
+        monkeypatch.setenv("LOCAL_RANK", str(rank % 2))
+        monkeypatch.setattr(
+            "resnet_zoo.cli.training.detect", lambda rank=rank: Launch("torchrun", rank, 4, 2)
+        )
+        assert main(words.split()) == 2
+        assert capsys.readouterr().err.startswith(message) == said
 
 
 def test_a_gpu_that_is_not_there_is_refused(
