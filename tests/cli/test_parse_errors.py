@@ -49,7 +49,7 @@ def _refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
             "model:\n  backbone: resnet20_cifar\ndata:\n  class_path: ImageFolder\n  init_args: {root: images}\n",
             "mine.yaml:3: ImageFolder needs global_batch_size, which is not set. Give --data.global_batch_size VALUE, or it below data.init_args in a config.",
         ),
-        ("model: resnet20_cifar\ndata: Digits\n", "mine.yaml:1: 'model' cannot be 'resnet20_cifar': it has keys of its own, backbone, "),
+        ("model: resnet20_cifar\ndata: Digits\n", "mine.yaml:1: 'model' cannot be 'resnet20_cifar': it has keys of its own, "),
         (f"trainer.max_epochs: 1\n{MINIMAL}", "mine.yaml:1: 'trainer.max_epochs': in a file, write 'trainer:' and 'max_epochs:' below it."),
         (
             "model:\n  backbone: resnet20_cifar\ndata:\n  class_path: Digits\n  global_batch_size: 32\n",
@@ -82,7 +82,7 @@ def test_a_mistake_in_a_file_names_the_line(
         ("--epochs 3", "command line: unknown key '--epochs'. Did you mean 'trainer.max_epochs'?"),
         ("--batch-size 3", "command line: unknown key '--batch-size'. Did you mean 'data.global_batch_size'?"),
         ("--lr 3", "command line: unknown key '--lr'. Did you mean 'model.optimizer.lr'?"),
-        ("--ema 0.99", "command line: 'ema' cannot be '0.99': it has keys of its own, decay, "),
+        ("--ema 0.99", "command line: 'ema' cannot be '0.99': it has keys of its own, "),
         ("--model.num_classes 5", "command line: 'model.num_classes' cannot be set: it follows from 'data'. Leave it out."),
         ("--run_dir", "command line: --run_dir needs a value."),
         ("--model.optimizer.lr -0.1", "model.optimizer: Invalid learning rate: -0.1"),
