@@ -83,6 +83,7 @@ def shrunk(name: str, epochs: int) -> dict[str, Any]:
             "accelerator": "cpu",
             "enable_progress_bar": False,
             "log_every_n_steps": 5,
+            "check_val_every_n_epoch": epochs,
         },
         "model": model,
         "data": {"class_path": "Digits", "init_args": digits},
@@ -158,17 +159,20 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    found = {}
     for name in [name for name in options.only.split(",") if name] or KINDS:
         around = machine(torch.device("cpu"))
-        found[name] = learn(name, options.epochs, options.seed) | {"machine": around}
-        print(json.dumps(found[name]), file=sys.stderr, flush=True)
-    if options.write:
-        before = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        results = before | found
-        RESULTS.write_text(
-            json.dumps({name: results[name] for name in KINDS if name in results}, indent=1) + "\n"
-        )
+        found = learn(name, options.epochs, options.seed) | {"machine": around}
+        print(json.dumps({name: found}), file=sys.stderr, flush=True)
+        if options.write:
+            keep(name, found)
+
+
+def keep(name: str, found: dict[str, Any]) -> None:
+    """Put a result in its place in the file."""
+    results = (json.loads(RESULTS.read_text()) if RESULTS.exists() else {}) | {name: found}
+    RESULTS.write_text(
+        json.dumps({name: results[name] for name in KINDS if name in results}, indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":
