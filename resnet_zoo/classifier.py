@@ -126,7 +126,7 @@ class ImageClassifier(CompiledTraining):
     # Optimiser and learning rate
 
     def configure_optimizers(self) -> Optimizer:
-        """One optimiser over the parameter groups; the learning rate is set by ``set_learning_rate``."""
+        """One optimiser over the parameter groups; the learning rate is set before every update."""
         groups = split_parameters(self, self.decay_norm_and_bias)
         optimizer = self.optimizer_factory([{k: v for k, v in g.items() if k != "names"} for g in groups])
         datamodule = getattr(self._trainer, "datamodule", None)
@@ -162,13 +162,13 @@ class ImageClassifier(CompiledTraining):
         end = trainer.estimated_stepping_batches
         self._total_steps = int(end) if math.isfinite(end) else self._steps_per_epoch
 
-    def set_learning_rate(self) -> None:
+    def _set_learning_rate(self, position: Position) -> None:
         """Set every group's learning rate for the update at hand: the config's rate times the schedule's factor.
 
         The rate depends on nothing but the config and the number of updates made, so a resumed run and a changed
         ``--model.optimizer.lr`` both get the rate that the config says.
         """
-        factor = self.lr_schedule.factor(self.position(), released=not self.train_error_watch.holds)
+        factor = self.lr_schedule.factor(position, released=not self.train_error_watch.holds)
         optimizer = self.trainer.optimizers[0]
         for group, rate in zip(optimizer.param_groups, self._base_learning_rates, strict=True):
             group["lr"] = rate * factor
@@ -193,8 +193,9 @@ class ImageClassifier(CompiledTraining):
         update, batch_of_update = divmod(batch_idx, self.trainer.accumulate_grad_batches)
         if batch_of_update == 0:
             self._update_of_epoch = update
-            self.train_error_watch.begin_update(self.position().step)
-            self.set_learning_rate()
+            position = self.position()
+            self.train_error_watch.begin_update(position.step)
+            self._set_learning_rate(position)
 
     def training_step(self, batch: ImageBatch, batch_idx: int) -> Tensor:
         """Loss of one micro-batch, scaled so that the update is the mean over all its images.

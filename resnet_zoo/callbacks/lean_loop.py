@@ -62,7 +62,14 @@ class LeanEpochLoop(_TrainingEpochLoop):
             and not isinstance(data_fetcher, _DataLoaderIterDataFetcher)
         )
         self._hooks = StepHooks(trainer) if usual else None
+        if usual:
+            data_fetcher._start_profiler = data_fetcher._stop_profiler = _nothing
         self.automatic_optimization.begin_epoch(self._hooks)
+
+    def update_lr_schedulers(self, interval: str, update_plateau_schedulers: bool) -> None:
+        """Step Lightning's schedulers, if there are some."""
+        if self.trainer.lr_scheduler_configs:
+            super().update_lr_schedulers(interval, update_plateau_schedulers)
 
     def advance(self, data_fetcher: _DataFetcher) -> None:
         """One batch.
@@ -126,3 +133,7 @@ class LeanEpochLoop(_TrainingEpochLoop):
         """Of this epoch, or of the training where validations are counted over epochs."""
         over_epochs = self.trainer.check_val_every_n_epoch is None
         return (self.total_batch_idx if over_epochs else self.batch_idx) + 1
+
+
+def _nothing() -> None:
+    """Nobody profiles."""
