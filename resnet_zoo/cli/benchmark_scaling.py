@@ -29,9 +29,12 @@ def main(argv: list[str]) -> int:
     Raises:
         InvalidValue: a world size is none, or there are fewer GPUs.
     """
+    options, rest = _parser().parse_known_args(argv)
+
+    from resnet_zoo.callbacks import quieten_lightning
     from resnet_zoo.cli.launch import detect
 
-    options, rest = _parser().parse_known_args(argv)
+    quieten_lightning()
     launch = detect()
     if launch.external:
         return _measure_as_started(launch, options, rest)
