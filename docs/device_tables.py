@@ -26,3 +26,17 @@ def optimizer_update() -> str:
     note = f"{around['device']}, {around['threads']} thread, torch {around['torch']}, {around['date']}."
     head = ("net", "update of SGD", "time (least to most)", "speed:", "largest difference of a weight:")
     return table(head, rows) + f"\n{note}\n"
+
+
+def compiled_step() -> str:
+    """What compiling does to a step on a CPU, in a sentence: ``benchmark step --compile true --save``."""
+    [record] = json.loads((RESULTS / "compiled_step.json").read_text())
+    ours, bare = record["results"]
+    tax, around = record["tax"], record["machine"]
+    return (
+        f"On a CPU compiling was not worth it: a step of `{record['backbone']}` at batch {record['batch_size']} took\n"
+        f"{1e3 * ours['seconds']['median']:,.0f} ms with backbone and update compiled, the bare loop, which is not, "
+        f"{1e3 * bare['seconds']['median']:,.0f} ms\n"
+        f"({tax['share']:+.1%} in the median of {record['rounds']} rounds; {around['device']}, "
+        f"{around['threads']} thread, torch {around['torch']}, {around['date']}).\n"
+    )

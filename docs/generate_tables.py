@@ -18,7 +18,7 @@ UNMEASURED = "not measured yet"  # what the head of a config without a result sa
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\w+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
 sys.path[:0] = [str(PROJECT)]
-from docs.device_tables import optimizer_update  # noqa: E402 - found through the path above
+from docs.device_tables import compiled_step, optimizer_update  # noqa: E402 - found through the path above
 from docs.experiment_tables import claims, experiments  # noqa: E402 - found through the path above
 from docs.markdown_table import table  # noqa: E402
 from docs.memory_tables import activation_checkpointing, scaling  # noqa: E402
@@ -166,6 +166,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "augmentations": augmentations,
     "claims": claims,
     "commands": commands,
+    "compiled_step": compiled_step,
     "cpu_measures": cpu_measures,
     "crop_sizes": crop_sizes,
     "data_speed": data_speed,

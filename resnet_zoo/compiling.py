@@ -27,6 +27,7 @@ Switch = bool | Literal["auto"]
 Mode = Literal["auto", "default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
 WITH_CUDA_GRAPHS = ("reduce-overhead", "max-autotune")
 
+NOT_FASTER = "on a CPU it was not faster (docs/speed.md)"
 SMALL_IMAGE = 64
 """Pixels up to which ``auto`` records CUDA graphs."""
 OLDEST_CAPABILITY = (7, 0)
@@ -125,9 +126,7 @@ def settle(
                 f"compile.{name}=true cannot be done: {missing}. Leave it out, or use 'auto', which compiles where it "
                 "can be done and pays, and says so."
             )
-        reason = missing or (
-            None if asked is True or place.device == "cuda" else f"the device is {place.device}"
-        )
+        reason = missing or (None if asked is True or place.device == "cuda" else NOT_FASTER)
         chosen[name] = bool(asked) and reason is None
         if asked == "auto":
             notes.append(
