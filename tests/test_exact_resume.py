@@ -8,6 +8,7 @@ import pytest
 
 from resnet_zoo.cli.run_comparison import compare_runs
 from resnet_zoo.optim import Schedule
+from tests.data.pictures import encoded, picture
 from tests.resume_trials import Moment, fit, fit_until_killed, samples
 
 
@@ -107,3 +108,29 @@ def test_with_dropped_paths_and_growing_images(tmp_path: Path) -> None:
     sizes = {"start_size": 8, "end_size": 16, "end_epoch": 2, "multiple": 4}
     resizing = (f"--data.progressive_resizing.{key}={value}" for key, value in sizes.items())
     _assert_exact(tmp_path, 1, (8, "training"), *EVERY_3, *net, *resizing, "--data.image_size", "16")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_with_files_cropped_at_the_size_of_the_epoch_and_mixed_several_at_a_time(
+    tmp_path: Path, world_size: int
+) -> None:
+    for split, count in (("train", 10), ("val", 3)):
+        for label in range(3):
+            (tmp_path / "images" / split / str(label)).mkdir(parents=True)
+            for number in range(count):
+                path = tmp_path / "images" / split / str(label) / f"{number}.jpg"
+                path.write_bytes(encoded(picture(100 * label + number)))
+    mixing = "[{class_path: MixUp, init_args: {images_per_share: 4}}]"
+    growing = "{start_size: 8, end_size: 16, end_epoch: 2, multiple: 4}"
+    words = (
+        "--data",
+        "ImageFolder",
+        "--data.root",
+        str(tmp_path / "images"),
+        "--data.global_batch_size",
+        "8",
+    )
+    words += ("--data.image_size", "16", "--data.num_workers", "1", "--data.interpolation", "bicubic")
+    words += ("--data.progressive_resizing", growing, "--data.augment", mixing)
+    _assert_exact(tmp_path, world_size, (6, "training"), *EVERY_3, *words)
