@@ -132,8 +132,8 @@ def main() -> None:
         if "time" in options.only:
             net |= measure_time(name, options.rounds)
         print(json.dumps({name: net}, indent=2), flush=True)
-    if options.write:
-        RESULT.write_text(json.dumps(record, indent=2) + "\n")
+        if options.write:
+            RESULT.write_text(json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":
