@@ -44,7 +44,7 @@ def activation_checkpointing() -> str:
     note = "Float32; memory is counted."
     if timed:
         note += (
-            f" Time is the processor's, of one thread beside others on {'; '.join(sorted(machines))}, with "
+            f" Time is the processor's, of one thread of {'; '.join(sorted(machines))}, with "
             f"{_numbers({each['batch_size'] for each in timed})} images a step: medians of "
             f"{_numbers({each['rounds'] for each in timed})} rounds, with the least and the most."
         )
