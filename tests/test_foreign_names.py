@@ -11,6 +11,7 @@ import argparse
 import ast
 import inspect
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import resnet_zoo
+from resnet_zoo.callbacks import lightning_source
 
 PACKAGE = Path(resnet_zoo.__file__).parent
 PUBLIC = {"_asdict", "_replace", "_exit"}
@@ -63,11 +65,26 @@ def _multiplication_is_in_place() -> bool:
     return [gradient.tolist() for gradient in gradients] == [[2.0, 2.0], [6.0]]
 
 
-def _resampling_is_that_of_interpolate() -> bool:
+def _resampling_is_that_of_interpolate(mode: str) -> bool:
     image, out = torch.rand(1, 3, 9, 12), torch.empty(1, 3, 4, 5)
-    torch.ops.aten._upsample_bilinear2d_aa.out(image, out.shape[2:], False, None, None, out=out)
-    expected = nn.functional.interpolate(image, out.shape[2:], mode="bilinear", antialias=True)
+    getattr(torch.ops.aten, f"_upsample_{mode}2d_aa").out(image, out.shape[2:], False, None, None, out=out)
+    expected = nn.functional.interpolate(image, out.shape[2:], mode=mode, antialias=True)
     return torch.equal(out, expected)
+
+
+def _storage_has_a_number() -> bool:
+    first, second = torch.ones(4), torch.ones(4)
+    numbers = [each.untyped_storage()._cdata for each in (first, first[1:], second)]
+    return numbers[0] == numbers[1] != numbers[2]
+
+
+def _ddp_takes_its_options_late() -> bool:
+    strategy = DDPStrategy()
+    return (
+        (strategy._ddp_kwargs, strategy._ddp_comm_hook) == ({}, None)
+        and _calls(DDPStrategy._setup_model, "**self._ddp_kwargs")
+        and _calls(DDPStrategy._register_ddp_hooks, "ddp_comm_hook=self._ddp_comm_hook")
+    )
 
 
 def _with_an_unsaved_buffer() -> nn.Module:
@@ -76,6 +93,16 @@ def _with_an_unsaved_buffer() -> nn.Module:
     module.register_buffer("unsaved", torch.zeros(1), persistent=False)
     return module
 
+
+OF_THE_LEAN_LOOP = {
+    "lean_loop": (
+        "_DataFetcher", "_DataLoaderIterDataFetcher", "_TrainingEpochLoop", "_broadcast_sigterm_tensor",
+        "_first_loop_iter", "_logger_connector", "_start_profiler", "_stop_profiler",
+    ),
+    "lean_optimization": ("_AutomaticOptimization", "_skip_backward"),
+    "step_hooks": ("_data_connector", "_datahook_selector"),
+}  # fmt: skip
+"""By file. ``callbacks/lightning_source.py`` says whether they are what they were, and the loop asks it."""
 
 ROWS = (
     Row(
@@ -89,10 +116,11 @@ ROWS = (
         "sync_batchnorm on CPUs would raise NotImplementedError, or not look at shapes",
     ),
     Row(
-        "_NormBase", ("optim/parameter_groups.py", "conformance/case.py"),
+        "_NormBase",
+        ("optim/parameter_groups.py", "conformance/case.py", "activation_checkpointing/earlier_buffers.py"),
         lambda: issubclass(nn.BatchNorm2d, nn.modules.batchnorm._NormBase)
         and issubclass(nn.InstanceNorm2d, nn.modules.batchnorm._NormBase),
-        "which parameters are weight-decayed",
+        "which parameters are weight-decayed, and statistics of batches whose activations are computed twice",
     ),
     Row(
         "_foreach_norm", ("callbacks/non_finite_skip.py",),
@@ -103,9 +131,28 @@ ROWS = (
         "_foreach_mul_", ("callbacks/bad_images.py",), _multiplication_is_in_place,
         "gradients of updates in which images could not be read",
     ),
+    *(
+        Row(
+            f"_upsample_{mode}2d_aa", ("data/crops.py",), partial(_resampling_is_that_of_interpolate, mode),
+            "resizing of every crop",
+        )
+        for mode in ("bilinear", "bicubic")
+    ),
     Row(
-        "_upsample_bilinear2d_aa", ("data/crops.py",), _resampling_is_that_of_interpolate,
-        "resizing of every crop",
+        "_cdata", ("cli/timing/tensor_memory.py",), _storage_has_a_number,
+        "the estimate of 'benchmark batch' where there is no GPU",
+    ),
+    *(
+        Row(name, ("cli/ddp_options.py",), _ddp_takes_its_options_late, "the options below 'ddp'")
+        for name in ("_ddp_kwargs", "_ddp_comm_hook")
+    ),
+    *(
+        Row(
+            name, (f"callbacks/{file}.py",), lambda: not lightning_source.changed(),
+            "a few hundred microseconds a step: trainings take Lightning's own loop",
+        )
+        for file, names in OF_THE_LEAN_LOOP.items()
+        for name in names
     ),
     Row(
         "_current_fx_name", ("lean_module.py",),

@@ -88,7 +88,7 @@ def test_an_unknown_option_lists_the_allowed_ones(config: Path, capsys: pytest.C
     assert main(["explain", "--config", str(config)]) == 2
     message = capsys.readouterr().err
     assert f"{config}:15: unknown key" in message
-    assert "Did you mean 'alpha'? MixUp accepts: alpha, probability." in message
+    assert "Did you mean 'alpha'? MixUp accepts: alpha, probability, images_per_share." in message
 
 
 def test_explain_says_what_happens_where(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,5 +98,5 @@ def test_explain_says_what_happens_where(config: Path, capsys: pytest.CaptureFix
     assert lines[1] == "in the loader: TrivialAugmentWide(interpolation='nearest', fill=(0, 0, 0))"
     assert lines[2].startswith("in the loader: RandAugment(num_ops=2, magnitude=7")
     assert lines[3] == "on the device: BatchAugmentation(pad=1, flip=False, color_noise=0.0)"
-    assert lines[4] == "on the device: MixUp(alpha=0.1, probability=0.5)"
+    assert lines[4] == "on the device: MixUp(alpha=0.1, probability=0.5, images_per_share=1)"
     assert lines[6] == "every image 3 times per pass over the data, which takes 3 epochs"
