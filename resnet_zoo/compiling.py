@@ -61,7 +61,7 @@ class CompileSettings:
         if self.mode != "auto" and self.backbone is False:
             raise InvalidValue(
                 f"compile.mode={self.mode} would have no effect, since compile.backbone is false. Set it to true or "
-                "auto, or leave the mode out."
+                "auto, or the mode to auto."
             )
 
 

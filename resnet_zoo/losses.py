@@ -99,7 +99,8 @@ def binary_cross_entropies(
         labels: int64 (b,); -1 marks padding.
         mix: partners' labels and shares, if the images were mixed.
         label_smoothing: share of the target spread evenly over all classes, after the threshold: a class that is there
-            has 1 - label_smoothing, as section 3 says. (timm's loss smooths first, and its threshold undoes it.)
+            has 1 - label_smoothing + label_smoothing / num_classes, every other one the last summand, as section 3
+            orders the two. (timm's loss smooths first, and its threshold undoes it.)
         target_threshold: targets above it become 1 and all others 0, so that both classes of a mixed image are there
             in full; None keeps the shares.
 

@@ -211,7 +211,7 @@ class TopKCounts:
             logits, labels, losses = logits.cpu(), labels.cpu(), losses.cpu()
         if self._sums.device != logits.device:
             self._move_to(logits.device)
-        units = losses.double().masked_fill_(labels < 0, 0.0).mul_(_LOSS_UNITS).round_()
+        units = losses.masked_fill(labels < 0, 0.0).double().mul_(_LOSS_UNITS).round_()
         self._sums[:3].add_(_count(logits, labels, self._thresholds))
         self._sums[3].add_(units.sum().div_(_LOSS_UNITS))
 

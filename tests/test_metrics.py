@@ -213,3 +213,12 @@ def test_counting_on_a_gpu_waits_for_nothing() -> None:
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert counts.scores().evaluated == 64 * (1 + 2 * metrics._MOST_WAITING)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_losses_are_counted_and_left_as_they_are(dtype: torch.dtype) -> None:
+    losses = torch.tensor([0.25, 1.5, 7.0], dtype=dtype)
+    counts = TopKCounts(6)
+    counts.update(torch.randn(3, 6), torch.tensor([0, -1, 2]), losses)
+    assert counts.scores().loss == (0.25 + 7.0) / 2
+    assert losses.tolist() == [0.25, 1.5, 7.0]

@@ -81,7 +81,10 @@ def segments_of(part: nn.Module) -> list[list[str]]:
     """
     if not is_plain_sequence(part):
         return []
-    layers = {name: sum(map(is_layer, child.modules())) for name, child in part.named_children()}
+    # Not named_children, which leaves out a module that stands there a second time.
+    everywhere = part.named_modules(remove_duplicate=False)
+    children = {name: child for name, child in everywhere if name and "." not in name}
+    layers = {name: sum(map(is_layer, child.modules())) for name, child in children.items()}
     whole = sum(layers.values())
     length = whole / max(1, round(math.sqrt(whole)))
     segments: dict[int, list[str]] = {}

@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
             f"not even one image of {job.image_size}x{job.image_size} pixels fits. Use a smaller net or image size, or "
             "--activation-checkpointing all."
         )
-    publish({**record_of(job, [reason]), **found}, options, as_text)
+    publish({**record_of(job, [reason]), "most": options.most, **found}, options, as_text)
     return 0
 
 
@@ -104,9 +104,13 @@ def fits(job: Job, bytes_by_size: dict[int, int]) -> bool:
     """Whether steps of the job fit; if so, the most bytes that they took are noted under the batch size."""
     import torch
 
+    from resnet_zoo.cli.out_of_memory import is_out_of_memory
+
     try:
         bytes_by_size[job.batch_size] = train_once(job)
-    except torch.OutOfMemoryError:
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
         return False
     finally:
         gc.collect()
@@ -140,8 +144,9 @@ def as_text(record: dict[str, Any]) -> str:
     if record["activation_checkpointing"] != "none":
         what += ", activation checkpointing"
     if record["estimated_for"] is None:
+        limit = "at least" if record["largest_batch"] == record["most"] else "at most"
         return (
-            f"{what}, on {record['machine']['device']}: at most {largest} images a step, {_gib(record['bytes'])}.\n"
+            f"{what}, on {record['machine']['device']}: {limit} {largest} images a step, {_gib(record['bytes'])}.\n"
             "Leave some room: other programs, and the loader's batches, need memory too."
         )
     need = record["need"]

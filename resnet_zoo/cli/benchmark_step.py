@@ -77,6 +77,9 @@ def measure_step(options: argparse.Namespace, words: list[str], names: list[str]
     modes = f", mode {compiled['mode']}" if compiled["backbone"] else ""
     parts = [name for name in ("backbone", "optimizer") if compiled[name]]
     notes = [reason, memory, f"ours has compiled: {' and '.join(parts) or 'nothing'}{modes}"]
+    theirs = [name for name in names if name in ("torchvision", "timm")]
+    if theirs and (job.arguments or job.activation_checkpointing != "none"):
+        notes.append(f"{' and '.join(theirs)}: without the backbone's arguments and activation checkpointing")
     return _record(job, turns, notes, options)
 
 

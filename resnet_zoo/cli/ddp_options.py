@@ -62,14 +62,20 @@ def settle_ddp(settings: DdpSettings, trainer: Trainer) -> dict[str, Any]:
                 f"'ddp', and this training has {have}. Leave it out, or use several devices."
             )
         return {}
-    if settings.static_graph and trainer.accumulate_grad_batches > 1:
+    configured = strategy._ddp_kwargs
+    accumulated = trainer.accumulate_grad_batches
+    if (settings.static_graph or configured.get("static_graph")) and accumulated > 1:
+        where, without = (
+            ("ddp", "--ddp.static_graph false")
+            if settings.static_graph
+            else ("trainer.strategy", "it to false")
+        )
         raise InvalidValue(
-            "ddp.static_graph=true: torch's static graph fails where the first batches of an update exchange nothing, "
-            f"and trainer.accumulate_grad_batches={trainer.accumulate_grad_batches}. Set --ddp.static_graph false."
+            f"{where}: static_graph=true fails in torch where the first batches of an update exchange nothing, and "
+            f"trainer.accumulate_grad_batches={accumulated}. Set {without}."
         )
     hook = _hook(settings, strategy)
     options = {"gradient_as_bucket_view": True, **{k: v for k, v in given.items() if k != "compression"}}
-    configured = strategy._ddp_kwargs
     for name, value in options.items():
         if name in given and configured.get(name, value) != value:
             raise InvalidValue(

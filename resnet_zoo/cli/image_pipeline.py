@@ -35,7 +35,9 @@ def image_lines(described: Namespace, data: Any) -> Iterator[str]:
             given["interpolation"],
         )
         yield f"in the loader: {crop.at_size(data.train_size(0))!r}"
-    on_device = replace(data.augmentation, color_noise=given.get("color_noise") or 0.0)
+        data.augment.check(data.train_size(0))
+    pad = 0 if crops_files else data.augmentation.pad
+    on_device = replace(data.augmentation, pad=pad, color_noise=given.get("color_noise") or 0.0)
     yield from data.augment.lines(on_device)
     if data.repeated_augmentation > 1:
         times = data.repeated_augmentation

@@ -62,16 +62,21 @@ class ProgressiveResizing:
             raise InvalidValue(f"multiple={self.multiple} is not allowed. Use a number of pixels, e.g. 32.")
 
     def check(self, image_size: int) -> None:
-        """Refuse sizes beyond that of the data.
+        """Refuse sizes beyond that of the data, and one that no epoch has.
 
         Raises:
-            InvalidValue: with both sizes.
+            InvalidValue: with the sizes.
         """
         largest = self.start_size if self.end_size is None else self.end_size
         if largest > image_size:
             raise InvalidValue(
                 f"progressive resizing to {largest} pixels needs images at least as large, and the data's "
                 f"image_size={image_size}. Use a larger image_size, or at most {image_size}."
+            )
+        if self.end_epoch == 0 and self.start_size != (self.end_size or image_size):
+            raise InvalidValue(
+                f"progressive resizing: start_size={self.start_size} would have no effect, since the end size comes "
+                "with epoch end_epoch=0, the first. Set end_epoch, and start_epoch for when images begin to grow."
             )
 
     def size_at(self, epoch: int, image_size: int) -> int:

@@ -24,6 +24,13 @@ def what_update_lacks(optimizer: Optimizer) -> str | None:
         return f"the update of {name} is not one that torch compiles ({known})"
     if any(group.get("fused") for group in optimizer.param_groups):
         return f"{name} has fused=true, which is one kernel already"
+    if isinstance(optimizer, torch.optim.Adam) and any(
+        group.get("foreach") and not group.get("capturable") for group in optimizer.param_groups
+    ):
+        return (
+            f"{name} with foreach=true takes no learning rate that is a tensor, as a compiled update has; leave "
+            "foreach out"
+        )
     return None
 
 

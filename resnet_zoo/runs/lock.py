@@ -60,7 +60,8 @@ class RunDirectoryLock:
         """Become the owner, as the successor of one that is dead if need be.
 
         Raises:
-            InvalidValue: another process owns the directory; the message names it.
+            InvalidValue: another process owns the directory; the message names it. Or two died before they had
+                written their names, and only people know whether nobody is left.
         """
         while True:
             chain = self._chain()
@@ -71,6 +72,11 @@ class RunDirectoryLock:
                         f"run directory '{self.path.parent}' is in use by process {owner.get('pid')} on "
                         f"{owner.get('host')} ({owner.get('command')}). Wait for it or stop it, or choose another "
                         "--run_dir."
+                    )
+                if self._file_after(owner) == path:
+                    raise InvalidValue(
+                        f"run directory '{self.path.parent}': two processes in a row ended while they took it. If "
+                        f"nothing trains there, delete '{self.path}' and '{path}'."
                     )
             if self._join(chain):
                 break
@@ -99,7 +105,9 @@ class RunDirectoryLock:
         path = self.path
         while (owner := _read(path)) is not None:
             chain.append((path, owner))
-            path = self._file_after(owner)
+            before, path = path, self._file_after(owner)
+            if path == before:  # two in a row that name nobody
+                break
         return chain
 
     def _file_after(self, owner: Owner) -> Path:

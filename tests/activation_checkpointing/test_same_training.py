@@ -203,3 +203,28 @@ def test_a_compiled_net_trains_as_without_and_counts_batches_once() -> None:
         for name, value in first.items():
             torch.testing.assert_close(value, second[name])
     assert state_again["stem.norm.num_batches_tracked"] == 2
+
+
+class SharedActivation(nn.Module):
+    """One activation that stands twice in a sequence."""
+
+    num_features = 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        activation = nn.Tanh()
+        self.part = nn.Sequential(
+            nn.Conv2d(3, 4, 3), activation, nn.Conv2d(4, 4, 3), activation, nn.Conv2d(4, 4, 1), activation
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        features: Tensor = self.part(images).mean(dim=(2, 3))
+        return features
+
+
+def test_a_module_that_stands_twice_in_a_sequence_is_called_twice() -> None:
+    torch.manual_seed(0)
+    net = SharedActivation()
+    twin = copy.deepcopy(net)
+    checkpoint_activations(twin, "all")
+    _assert_same(_trained(net, 8), _trained(twin, 8))

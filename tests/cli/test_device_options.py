@@ -169,6 +169,8 @@ def test_a_static_graph_is_refused_where_batches_are_accumulated() -> None:
     """torch would end in an internal assertion at the first of them."""
     with pytest.raises(InvalidValue, match=r"accumulate_grad_batches=2\. Set --ddp\.static_graph false"):
         settle_ddp(DdpSettings(static_graph=True), _trainer(_ddp(), accumulation=2))
+    with pytest.raises(InvalidValue, match=r"trainer\.strategy: static_graph=true fails .* Set it to false"):
+        settle_ddp(DdpSettings(), _trainer(_ddp(static_graph=True), accumulation=2))
     assert (
         settle_ddp(DdpSettings(static_graph=False), _trainer(_ddp(), accumulation=2))["static_graph"] is False
     )

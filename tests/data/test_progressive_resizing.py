@@ -82,6 +82,13 @@ def test_what_does_not_rise_is_refused(arguments: dict[str, int], message: str) 
         ProgressiveResizing(**arguments)
 
 
+def test_a_first_size_that_no_epoch_has_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="start_size=16 would have no effect"):
+        ProgressiveResizing(16).check(32)
+    ProgressiveResizing(16, 16).check(32)
+    ProgressiveResizing(16, end_epoch=1).check(32)
+
+
 def folder(root: Path, num_workers: int = 0, **arguments: Any) -> ImageFolder:
     data = ImageFolder(
         root=str(root),

@@ -101,6 +101,8 @@ def test_what_torch_does_not_compile_is_told() -> None:
     assert what_update_lacks(torch.optim.SGD(parameters, lr=0.1)) is None
     assert "LBFGS" in str(what_update_lacks(torch.optim.LBFGS(parameters)))
     assert "fused=true" in str(what_update_lacks(torch.optim.SGD(parameters, lr=0.1, fused=True)))
+    assert what_update_lacks(torch.optim.AdamW(parameters)) is None
+    assert "foreach=true" in str(what_update_lacks(torch.optim.AdamW(parameters, foreach=True)))
 
 
 def test_arguments_that_an_optimizer_does_not_take_are_a_mistake() -> None:

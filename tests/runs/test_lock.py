@@ -168,3 +168,12 @@ def test_whoever_looked_before_the_chain_was_given_back_begins_again(
     assert [path.name for path in tmp_path.iterdir()] == [lock.LOCK_FILE], "no file of the chain that is gone"
     slow.release()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_files_that_name_nobody_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "SILENT_SECONDS", 0.05)
+    for name in (lock.LOCK_FILE, f"{lock.LOCK_FILE}.None"):
+        (tmp_path / name).touch()
+    mine = RunDirectoryLock(tmp_path)
+    with pytest.raises(InvalidValue, match=r"two processes in a row .* delete .*\.lock' and .*\.lock\.None'"):
+        mine.acquire()

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from resnet_zoo.cli.timing.job import OPTIMIZER, Job
 from resnet_zoo.data.batch import ImageBatch
+from resnet_zoo.data.sources import ResidentImages
 from resnet_zoo.errors import InvalidValue
 
 
@@ -174,6 +175,9 @@ class PreparedBatches:
         self.data, self.device = job.data(), job.torch_device
         self.data.setup("fit")
         self.loader = self.data.train_dataloader()
+        if self.device.type == "cuda" and isinstance(self.loader.source, ResidentImages):
+            # Where fit keeps them; a copy in every step would wait for the device.
+            self.loader.source = self.loader.source.to(self.device)
         self._epoch = 0
 
     def __len__(self) -> int:

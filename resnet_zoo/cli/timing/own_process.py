@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
@@ -44,7 +45,8 @@ class InOwnProcess:
             UserMistake, RuntimeError: what went wrong there.
             EOFError: it died.
         """
-        self._here.send(steps)
+        with contextlib.suppress(BrokenPipeError):  # it has failed already; what it said can still be read
+            self._here.send(steps)
         answer = self._here.recv()
         if isinstance(answer, Exception):
             raise answer

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.nn.parallel import DistributedDataParallel
 
-from resnet_zoo.cli.timing.job import Job
 from resnet_zoo.cli.timing.rounds import wait_for
 
 NextTurn = Callable[[], bool]
 """Returns when the next turn may begin; whether ranks exchange gradients in it."""
-
-
-def own_device(job: Job) -> torch.device:
-    """The device of this rank, as Lightning gives it one: the GPU of its number on the node, or the job's."""
-    return (
-        torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        if job.device == "cuda"
-        else job.torch_device
-    )
 
 
 class PacedTraining(Callback):
@@ -36,15 +24,12 @@ class PacedTraining(Callback):
 
     Args:
         steps: updates of a turn.
-        device: on which this rank trains.
         next_turn: asked before every turn.
         done: told the seconds of an update after every turn.
     """
 
-    def __init__(
-        self, steps: int, device: torch.device, next_turn: NextTurn, done: Callable[[float], None]
-    ) -> None:
-        self.steps, self.device, self.next_turn, self.done = steps, device, next_turn, done
+    def __init__(self, steps: int, next_turn: NextTurn, done: Callable[[float], None]) -> None:
+        self.steps, self.next_turn, self.done = steps, next_turn, done
         self._alone = ExitStack()
         self._since = 0.0
 
@@ -58,7 +43,7 @@ class PacedTraining(Callback):
         """At the end of a turn say how long it took, and wait for the next if there is one."""
         if trainer.global_step % self.steps:
             return
-        wait_for(self.device)
+        wait_for(trainer.strategy.root_device)
         seconds = (time.perf_counter() - self._since) / self.steps
         self._alone.close()
         self.done(seconds)

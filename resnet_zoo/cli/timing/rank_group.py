@@ -6,15 +6,17 @@ import multiprocessing
 import os
 import socket
 import tempfile
+import time
+from collections.abc import Iterator
 from contextlib import ExitStack
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 import torch
 
 from resnet_zoo.cli.timing.fitted import train_in
 from resnet_zoo.cli.timing.job import Job
-from resnet_zoo.cli.timing.paced import PacedTraining, own_device
+from resnet_zoo.cli.timing.paced import PacedTraining
 
 PATIENCE = 30.0
 """Seconds that processes get to end by themselves."""
@@ -61,20 +63,31 @@ class RankGroup:
         try:
             for pipe in self._pipes:
                 pipe.send(synchronised)
-            return max(float(pipe.recv()) for pipe in self._pipes)
+            return max(self._seconds_of_all())
         except (EOFError, OSError) as error:
             # The others wait for the lost one.
             self.close(patience=1.0)
             raise RankFailed(f"one of {len(self._pipes)} ranks ended before its turn did.") from error
 
+    def _seconds_of_all(self) -> Iterator[float]:
+        """As they come: the end of one that died is heard while the others still wait for it."""
+        waiting = list(self._pipes)
+        while waiting:
+            for pipe in wait(waiting):
+                assert isinstance(pipe, Connection)
+                yield float(pipe.recv())
+                waiting.remove(pipe)
+
     def close(self, patience: float = PATIENCE) -> None:
-        """Wait for the processes' end, and end those that do not come to one."""
-        for process, pipe in zip(self._processes, self._pipes, strict=True):
-            process.join(patience)
+        """Wait for the processes' end, and end those that do not come to one in so many seconds."""
+        for pipe in self._pipes:
+            pipe.close()  # who waits for a turn learns that there is none
+        until = time.monotonic() + patience
+        for process in self._processes:
+            process.join(max(0.0, until - time.monotonic()))
             if process.is_alive():
                 process.kill()
                 process.join()
-            pipe.close()
         self._closing.close()
 
 
@@ -83,7 +96,7 @@ def _serve(there: Connection, job: Job, steps: int, run_dir: Path, environment: 
     os.environ.update(environment)
     if job.device == "cpu":
         torch.set_num_threads(1)
-    train_in(run_dir, PacedTraining(steps, own_device(job), there.recv, there.send), job)
+    train_in(run_dir, PacedTraining(steps, there.recv, there.send), job)
 
 
 def _as_torchrun_would(rank: int, world_size: int, port: int) -> dict[str, str]:
@@ -96,6 +109,7 @@ def _as_torchrun_would(rank: int, world_size: int, port: int) -> dict[str, str]:
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
         "TORCHELASTIC_RUN_ID": f"scaling-{port}",
+        "TORCHELASTIC_USE_AGENT_STORE": "False",
     }
 
 

@@ -12,7 +12,7 @@ from resnet_zoo.cli.launch import Launch, on_rank_zero
 from resnet_zoo.cli.rendezvous import RANK_TIMEOUT, connect
 from resnet_zoo.cli.timing.fitted import train_in
 from resnet_zoo.cli.timing.job import Job
-from resnet_zoo.cli.timing.paced import PacedTraining, own_device
+from resnet_zoo.cli.timing.paced import PacedTraining
 from resnet_zoo.cli.timing.rank_group import RankGroup
 from resnet_zoo.ranks import from_all_ranks
 
@@ -74,7 +74,7 @@ def take_turns_as_started(job: Job, launch: Launch, steps: int, rounds: int) -> 
         return len(seconds) % 2 == 0
 
     whole = _job_of_all(job, launch.world_size, steps * (rounds + 1))
-    paced = PacedTraining(steps, own_device(job), next_turn, seconds.append)
+    paced = PacedTraining(steps, next_turn, seconds.append)
     train_in(Path(folder) / "run", paced, replace(whole, devices=launch.local_world_size))
     slowest = [max(ranks) for ranks in zip(*from_all_ranks(seconds), strict=True)]
     if launch.rank == 0:
