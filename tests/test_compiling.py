@@ -18,7 +18,7 @@ from resnet_zoo.errors import InvalidValue
 from resnet_zoo.runs import read_record
 from tests.ranks import run_on_ranks
 from tests.small_nets import convolutional
-from tests.tiny_runs import assert_same_weights, fit_words, last_checkpoint
+from tests.tiny_runs import assert_close_weights, assert_same_weights, fit_words, last_checkpoint
 
 AUTO = CompileSettings(backbone="auto", optimizer="auto")
 GPU = Workplace("cuda", image_size=32)
@@ -171,6 +171,11 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
+def both(switch: str) -> tuple[str, ...]:
+    """Options about backbone and update."""
+    return "--model.compile.backbone", switch, "--model.compile.optimizer", switch
+
+
 UPDATE = ("--model.compile.optimizer", "true", "--trainer.gradient_clip_val", "0.5")
 
 
@@ -183,10 +188,9 @@ def test_a_training_with_a_compiled_update_is_the_same(tmp_path: Path, graphs: l
     assert not graphs
     assert main(fit_words(compiled, *more, *UPDATE)) == 0
     assert 1 <= len(graphs) <= 2
-    ours, theirs = last_checkpoint(compiled), last_checkpoint(plain)
-    for name, expected in theirs["state_dict"].items():
-        torch.testing.assert_close(ours["state_dict"][name], expected, rtol=1e-5, atol=1e-6)
-    assert ours["optimizer_states"][0]["param_groups"] == theirs["optimizer_states"][0]["param_groups"]
+    assert_close_weights(compiled, plain, rtol=1e-5, atol=1e-6)
+    ours, theirs = (last_checkpoint(run)["optimizer_states"][0]["param_groups"] for run in (compiled, plain))
+    assert ours == theirs
 
 
 @pytest.mark.slow
@@ -226,18 +230,8 @@ def test_torch_s_compiler_trains_the_same(tmp_path: Path, monkeypatch: pytest.Mo
     plain, compiled = tmp_path / "plain", tmp_path / "compiled"
     words = ("--trainer.max_epochs", "2", "--model.backbone.dropout", "0.0")
     assert main(fit_words(plain, *words)) == 0
-    assert (
-        main(
-            fit_words(
-                compiled, *words, "--model.compile.backbone", "true", "--model.compile.optimizer", "true"
-            )
-        )
-        == 0
-    )
-    ours, theirs = last_checkpoint(compiled), last_checkpoint(plain)
-    assert list(ours["state_dict"]) == list(theirs["state_dict"])
-    for name, expected in theirs["state_dict"].items():
-        torch.testing.assert_close(ours["state_dict"][name], expected, rtol=1e-3, atol=1e-5)
+    assert main(fit_words(compiled, *words, *both("true"))) == 0
+    assert_close_weights(compiled, plain, rtol=1e-3, atol=1e-5)
     assert read_record(compiled / "record.json")["compile"] == {
         "backbone": True,
         "optimizer": True,
@@ -253,9 +247,7 @@ def test_ranks_that_compile_train_the_same(tmp_path: Path, graphs: list[int]) ->
     assert run_on_ranks(
         2, main, fit_words(compiled, *words, "--model.compile.backbone", "true", *UPDATE[:2])
     ) == [0, 0]
-    ours, theirs = last_checkpoint(compiled), last_checkpoint(plain)
-    for name, expected in theirs["state_dict"].items():
-        torch.testing.assert_close(ours["state_dict"][name], expected, rtol=1e-3, atol=1e-5)
+    assert_close_weights(compiled, plain, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.gpu
@@ -273,15 +265,6 @@ def test_cuda_graphs_train_the_same(tmp_path: Path) -> None:
         "none",
     )
     assert main(fit_words(plain, *words)) == 0
-    assert (
-        main(
-            fit_words(
-                compiled, *words, "--model.compile.backbone", "auto", "--model.compile.optimizer", "auto"
-            )
-        )
-        == 0
-    )
+    assert main(fit_words(compiled, *words, *both("auto"))) == 0
     assert read_record(compiled / "record.json")["compile"]["mode"] == "reduce-overhead"
-    ours, theirs = last_checkpoint(compiled), last_checkpoint(plain)
-    for name, expected in theirs["state_dict"].items():
-        torch.testing.assert_close(ours["state_dict"][name], expected, rtol=1e-2, atol=1e-4)
+    assert_close_weights(compiled, plain, rtol=1e-2, atol=1e-4)

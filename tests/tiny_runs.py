@@ -43,6 +43,14 @@ def assert_same_weights(run: Path, twin: Path) -> None:
     assert all(torch.equal(ours["state_dict"][key], value) for key, value in theirs["state_dict"].items())
 
 
+def assert_close_weights(run: Path, twin: Path, *, rtol: float, atol: float) -> None:
+    """Under the same names in the same order."""
+    ours, theirs = last_checkpoint(run)["state_dict"], last_checkpoint(twin)["state_dict"]
+    assert list(ours) == list(theirs)
+    for name, expected in theirs.items():
+        torch.testing.assert_close(ours[name], expected, rtol=rtol, atol=atol)
+
+
 def steps_of_metrics(run: Path) -> list[int]:
     """The updates of the rows of ``metrics.csv``, which must be whole."""
     text = (run / "metrics.csv").read_text()

@@ -15,15 +15,7 @@ from lightning.pytorch.profilers import PassThroughProfiler
 
 from resnet_zoo.callbacks import lightning_source
 from resnet_zoo.callbacks.lean_loop import LeanEpochLoop
-
-HOOKS_OF_A_STEP = (
-    "on_train_batch_start",
-    "on_before_zero_grad",
-    "on_before_backward",
-    "on_after_backward",
-    "on_before_optimizer_step",
-    "on_train_batch_end",
-)
+from resnet_zoo.callbacks.step_hooks import HOOKS_OF_A_STEP
 
 _NOTHING: AbstractContextManager[None] = nullcontext()
 

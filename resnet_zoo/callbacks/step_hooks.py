@@ -10,7 +10,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.core.hooks import DataHooks
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 
-HOOKS = (
+HOOKS_OF_A_STEP = (
     "on_train_batch_start",
     "on_before_zero_grad",
     "on_before_backward",
@@ -31,7 +31,7 @@ class StepHooks:
     def __init__(self, trainer: Trainer) -> None:
         self.trainer = trainer
         self.module = module = trainer.lightning_module
-        self._written = {name: self._hooks_of(name) for name in HOOKS}
+        self._written = {name: self._hooks_of(name) for name in HOOKS_OF_A_STEP}
         # where Lightning notes which hook is at work; setting the attribute would ask whether it is a parameter
         self._notes = vars(module)
         self._takes_index = is_param_in_hook_signature(module.training_step, "batch_idx", min_args=2)

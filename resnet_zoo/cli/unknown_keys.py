@@ -90,14 +90,17 @@ def accepted_arguments(class_path: str) -> list[str]:
 def unknown_key(key: str, arguments: Arguments, known: list[str]) -> UserMistake:
     """A key of a config that no group has; ``key`` may run on below the part that is wrong."""
     parts = key.split(".")
-    prefixes = {
-        ".".join(name.split(".")[:length]) for name in known for length in range(1, name.count(".") + 2)
-    }
+    prefixes = _with_groups(known)
     wrong = next((n for n in range(1, len(parts) + 1) if ".".join(parts[:n]) not in prefixes), len(parts))
     path = tuple(parts[:wrong])
     where = arguments.config.origin_of(path) if path in arguments.config.origins else None
     shown = ".".join(path)
     return UnknownName(f"{where or 'command line'}: unknown key {shown!r}.{_did_you_mean(path, prefixes)}")
+
+
+def _with_groups(known: list[str]) -> set[str]:
+    """The dotted keys, and of each all that stand before one of its dots."""
+    return {".".join(name.split(".")[:length]) for name in known for length in range(1, name.count(".") + 2)}
 
 
 def _did_you_mean(path: KeyPath, prefixes: set[str]) -> str:
@@ -134,8 +137,6 @@ def unrecognized(words: str, known: list[str]) -> UserMistake:
         is_config = first in shipped_configs() or first.endswith((".yaml", ".yml"))
         meant = f" Did you mean --config {first}?" if is_config else " Options are written --key value."
         return InvalidValue(f"command line: {first!r} is no option.{meant}")
-    prefixes = {
-        ".".join(name.split(".")[:length]) for name in known for length in range(1, name.count(".") + 2)
-    }
+    prefixes = _with_groups(known)
     suggestion = _did_you_mean(tuple(key.split(".")), prefixes)
     return UnknownName(f"command line: unknown key {'--' + key!r}.{suggestion}")

@@ -38,29 +38,27 @@ def test_the_search_ends_at_the_limit(limit: int, most: int) -> None:
     assert len(tried) == len(set(tried)) <= 15
 
 
-def test_a_size_fits_unless_the_device_runs_out_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def job(monkeypatch: pytest.MonkeyPatch) -> Job:
+    """On a device whose memory ends at 37 images."""
+
     def train_once(job: Job) -> int:
         if job.batch_size > 37:
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return 10 * job.batch_size
 
     monkeypatch.setattr(benchmark_batch, "train_once", train_once)
-    job = Job("plain_mlp", 8, 10, 1, "32-true", "cuda")
+    return Job("plain_mlp", 8, 10, 1, "32-true", "cuda")
+
+
+def test_a_size_fits_unless_the_device_runs_out_of_memory(job: Job) -> None:
     known: dict[int, int] = {}
     assert largest_that_fits(lambda size: fits(Job(**{**vars(job), "batch_size": size}), known), 1000) == 37
     assert known[37] == 370
 
 
-def test_the_search_on_a_device_with_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What ``main`` does on a GPU, whose memory ends at 37 images."""
-
-    def train_once(job: Job) -> int:
-        if job.batch_size > 37:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return 10 * job.batch_size
-
-    monkeypatch.setattr(benchmark_batch, "train_once", train_once)
-    job = Job("plain_mlp", 8, 10, 1, "32-true", "cuda")
+def test_the_search_on_a_device_with_a_limit(job: Job) -> None:
+    """What ``main`` does on a GPU."""
     for most, largest in ((1000, 37), (20, 20)):
         found = benchmark_batch.search(job, most)
         assert found == {"largest_batch": largest, "bytes": 10 * largest, "estimated_for": None}

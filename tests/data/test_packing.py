@@ -25,6 +25,14 @@ from tests.data.packed_sets import flip, folder, packed, same_batches
 MakeFolder = Callable[..., Path]
 
 
+def with_a_broken_image(make_folder: MakeFolder) -> Path:
+    """A folder whose train/dog/001.jpg ends too early."""
+    root = make_folder()
+    broken = root / "train" / "dog" / "001.jpg"
+    broken.write_bytes(broken.read_bytes()[:300])
+    return root
+
+
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "IMAGES_PER_SHARD", 5)
@@ -113,9 +121,7 @@ def test_damage_is_refused_by_the_name_of_the_shard(
 def test_the_doctor_looks_at_files_of_a_packed_data_set(
     make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = make_folder()
-    broken = root / "train" / "dog" / "001.jpg"
-    broken.write_bytes(broken.read_bytes()[:300])
+    root = with_a_broken_image(make_folder)
     target = packed(root, tmp_path / "packed")
     words = ["data", "check", str(target)]
     assert main(words) == 3
@@ -152,9 +158,7 @@ def test_the_doctor_refuses_addresses_and_unfinished_packed_data_sets(
 def test_an_image_that_cannot_be_decoded_stays_one(
     make_folder: MakeFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = make_folder()
-    broken = root / "train" / "dog" / "001.jpg"
-    broken.write_bytes(broken.read_bytes()[:300])
+    root = with_a_broken_image(make_folder)
     for options in ([], ["--short-side", "20"], ["--short-side", "20", "--raw"]):
         target = tmp_path / f"packed{len(options)}"
         assert main(["data", "pack", str(root), str(target), *options]) == 1

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -100,6 +99,9 @@ def fit_words(job: Job, run_dir: Path) -> list[str]:
         **{f"model.compile.{part}": job.compile for part in ("backbone", "optimizer")},
     }
     options["model.activation_checkpointing"] = job.activation_checkpointing
+    options["wandb.mode"] = (
+        "offline"  # a measurement is nobody's experiment: the files are written, nothing is sent
+    )
     options |= {f"model.optimizer.{name}": value for name, value in OPTIMIZER.items()}
     words = ["fit", "--model.backbone", job.backbone, "--data", "Synthetic", "--run_dir", str(run_dir)]
     words += ["--model.optimizer", "torch.optim.SGD"]
@@ -132,22 +134,8 @@ def train_in(run_dir: Path, turns: Callback, job: Job) -> None:
     from resnet_zoo.cli.training import main
 
     shown = _Terminal()
-    with _wandb_offline(), contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
+    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
         code = main(fit_words(job, run_dir), [turns])
     if code:
         print(shown.getvalue(), file=sys.stderr)
         raise SystemExit(code)
-
-
-@contextlib.contextmanager
-def _wandb_offline() -> Iterator[None]:
-    """A measurement is nobody's experiment: W&B writes its files and sends nothing."""
-    before = os.environ.get("WANDB_MODE")
-    os.environ["WANDB_MODE"] = "offline"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["WANDB_MODE"]
-        else:
-            os.environ["WANDB_MODE"] = before
