@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import os
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +87,26 @@ def _reason(error: BaseException) -> str:
     return f"{why or getattr(error, 'strerror', None) or error}."
 
 
+_SIGNS_OF_DAMAGE = (
+    zipfile.BadZipFile,
+    EOFError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What Python's reader of archives raises where it meets what nobody wrote: a directory that names other places, sizes
+or kinds of compression than there are.
+"""
+
+
+def _damaged(error: Exception) -> str:
+    return f"it is cut short or its directory is damaged ({error})"
+
+
 def checksum_mistake(path: Path) -> str | None:
     """What the checksums say against a file that torch wrote; None if every byte of its content is as written.
 
@@ -96,15 +119,13 @@ def checksum_mistake(path: Path) -> str | None:
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
-    except (
-        zipfile.BadZipFile,
-        EOFError,
-        ValueError,
-        NotImplementedError,
-        RuntimeError,
-        struct.error,
-    ) as error:
-        return f"it is cut short or its directory is damaged ({error})"
+    except _SIGNS_OF_DAMAGE as error:
+        return _damaged(error)
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):
+            raise
+        # A place before the file's beginning, or a stream that only claims to be compressed.
+        return _damaged(error)
     return (
         None
         if broken is None

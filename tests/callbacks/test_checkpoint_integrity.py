@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +82,30 @@ def test_a_flipped_bit_in_a_weight_would_load_without_a_word_otherwise(folder: P
     flip_bit(path, 8 * (path.read_bytes().index(weight) + 100))
     torch.load(path, weights_only=True)
     with pytest.raises(InvalidValue, match=r"the content of its record 'data/0' is not what was written"):
+        read_checkpoint(path)
+
+
+def test_any_flipped_bit_in_the_end_of_the_directory_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
+    """It says where everything is; wrong places make Python's reader of archives fail in many ways."""
+    path, content = tmp_path / "last.ckpt", {"state_dict": {"weight": torch.ones(1)}, "global_step": 1}
+    torch.save(content, path)
+    original = path.read_bytes()
+    length = len(original) - original.rindex(b"PK\x06\x06")
+    for position in range(8 * length):
+        flip_bit(path, 8 * (len(original) - length) + position)
+        with contextlib.suppress(InvalidValue):
+            assert read_checkpoint(path) == content
+        path.write_bytes(original)
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_record_that_claims_to_be_compressed_is_noticed(folder: Path, kind: int) -> None:
+    path = folder / "last.ckpt"
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b"PK\x01\x02", 0, data.rindex(b"data/0"))  # of the directory, behind all content
+    struct.pack_into("<H", data, entry + 10, kind)
+    path.write_bytes(data)
+    with pytest.raises(InvalidValue, match="cannot be read as a checkpoint"):
         read_checkpoint(path)
 
 
