@@ -125,10 +125,11 @@ class RunStore:
 
     def outcome(self, run: Run) -> Outcome | None:
         """How a run ended; None if it did not end yet."""
-        file = self._outcome_file(run)
-        if not file.is_file():
+        try:
+            text = self._outcome_file(run).read_text(encoding="utf-8")
+        except FileNotFoundError:
             return None
-        return Outcome(**json.loads(file.read_text(encoding="utf-8")))
+        return Outcome(**json.loads(text))
 
     def record(self, run: Run, outcome: Outcome) -> None:
         """Write down how a run ended."""

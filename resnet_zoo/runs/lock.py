@@ -32,6 +32,8 @@ BEAT_SECONDS = 10.0
 """How often an owner raises its counter."""
 SILENT_SECONDS = 45.0
 """How long the counter of an owner that is out of sight must stand still until it is taken for dead."""
+LOOKS = 45
+"""So often it is looked at in that time."""
 SCHEDULER_JOB = "SLURM_JOB_ID"
 Owner = Mapping[str, Any]
 
@@ -165,9 +167,9 @@ def _is_alive(owner: Owner, path: Path) -> bool:
         file=sys.stderr,
         flush=True,
     )
-    until = time.monotonic() + SILENT_SECONDS
-    while time.monotonic() < until:
-        time.sleep(min(1.0, SILENT_SECONDS / 10))
+    # Counted in looks and not by the clock: a process that was stopped itself has not watched in the meantime.
+    for _ in range(LOOKS):
+        time.sleep(SILENT_SECONDS / LOOKS)
         now = _read(path)
         if now is None or (now.get("token"), now.get("beats")) != (owner.get("token"), owner.get("beats")):
             return now is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import torch
 import yaml
 
+from resnet_zoo.analysis import TOLERANCE
 from resnet_zoo.cli.main import main
 from resnet_zoo.experiments.rebuild import load_model
 from tests.saved_models import save_untrained
@@ -97,12 +99,15 @@ def test_deepen(make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture
     assert (
         main(["deepen", str(checkpoint), "--to", "plain_cifar", "--depth", "26", "--out", str(target)]) == 0
     )
-    assert "9 blocks added; max |logit difference| 0 on 359 images" in capsys.readouterr().out
+    said = re.search(r"9 blocks added; max \|logit difference\| (\S+) on 359 images", capsys.readouterr().out)
+    assert said is not None
+    assert float(said[1]) <= TOLERANCE  # how a convolution adds up zeros is the processor's affair
     deeper = load_model(target)
     assert deeper.built_by == {"name": "plain_cifar", "arguments": {"depth": 26, "width": 4}}
     images = torch.randn(4, 3, 32, 32)
     with torch.no_grad():
-        assert torch.equal(deeper.model(images), load_model(checkpoint).model(images))
+        expected = load_model(checkpoint).model(images)
+        torch.testing.assert_close(deeper.model(images), expected, rtol=0, atol=TOLERANCE)
 
 
 def test_deepen_to_a_named_net_on_random_images(

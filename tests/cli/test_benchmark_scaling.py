@@ -86,7 +86,7 @@ def test_a_training_waits_for_each_turn(tmp_path: Path) -> None:
     job = Job(**{**vars(JOB), "updates": 6})
     train_in(tmp_path / "run", PacedTraining(2, next_turn, told.append), job)
     assert told[::2] == ["begin"] * 3
-    assert all(0 < seconds < 60 for seconds in told[1::2])
+    assert all(seconds > 0 for seconds in told[1::2])
 
 
 class _Watched(PacedTraining):

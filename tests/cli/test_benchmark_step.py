@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,13 +15,14 @@ from lightning.pytorch import LightningModule, Trainer
 
 from resnet_zoo.cli.benchmark_step import CONTENDERS
 from resnet_zoo.cli.main import main
+from resnet_zoo.cli.timing import fitted
 from resnet_zoo.cli.timing.contenders import NOTES, OWN_PROCESS
 from resnet_zoo.cli.timing.fitted import OURS, TakingTurns, train_in_turns
 from resnet_zoo.cli.timing.job import Job
 from resnet_zoo.cli.timing.loops import BareLoop, TimmLoop, TorchvisionLoop
 from resnet_zoo.cli.timing.own_process import InOwnProcess
 from resnet_zoo.cli.timing.peaks import measured_peak, published_peak
-from resnet_zoo.cli.timing.rounds import Spread, in_turns
+from resnet_zoo.cli.timing.rounds import Spread, in_turns, seconds_of
 from resnet_zoo.cli.timing.stock_lightning import StockModule, train_with_stock_lightning
 
 TINY = ["--depth", "1", "--width", "8", "--image_size", "8", "--batch-size", "4", "--accelerator", "cpu"]
@@ -47,7 +49,12 @@ def test_the_bare_loop_does_the_same_training() -> None:
         torch.testing.assert_close(value, turns.ours[name])
 
 
-def test_every_turn_is_measured_but_the_first_and_others_are_not_in_ours() -> None:
+def test_every_turn_is_measured_but_the_first_and_others_are_not_in_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By a clock on which nothing but the other contender's turns takes time."""
+    now = 0.0
+
     class Slow:
         peak_bytes = None
 
@@ -55,15 +62,17 @@ def test_every_turn_is_measured_but_the_first_and_others_are_not_in_ours() -> No
             self.turns: list[int] = []
 
         def run(self, steps: int) -> None:
+            nonlocal now
             self.turns.append(steps)
-            time.sleep(0.2)
+            now += 0.5
 
+    monkeypatch.setattr(fitted, "time", SimpleNamespace(perf_counter=lambda: now))
+    monkeypatch.setattr(fitted, "seconds_of", partial(seconds_of, clock=lambda: now))
     slow = Slow()
     turns = TakingTurns({"slow": slow}, 2, torch.device("cpu"))
     train_in_turns(turns, JOB)
     assert slow.turns == [2, 2, 2]
-    assert len(turns.seconds[OURS]) == len(turns.seconds["slow"]) == 2
-    assert min(turns.seconds["slow"]) >= 0.1 > max(turns.seconds[OURS])
+    assert turns.seconds == {OURS: [0.0, 0.0], "slow": [0.25, 0.25]}
 
 
 def test_a_record_of_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,7 +53,7 @@ def test_a_run_whose_clock_goes_backwards_is_the_run_of_one_whose_does_not(
     assert main([*words, "--resume", "auto"]) == 0
     shown = capsys.readouterr()
     assert f"continuing from '{folder / 'last.ckpt'}': update 12" in shown.err
-    assert re.search(r"training  \d+\.\d s, \d+ images/s", shown.out)
+    assert re.search(r"training  \d+\.\d s, [\d,]+ images/s", shown.out)
     assert_same_weights(run, straight)
     assert steps_of_metrics(run) == steps_of_metrics(straight)
 

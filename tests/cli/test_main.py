@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 import types
@@ -178,14 +179,15 @@ def test_torch_and_torchvision_of_different_builds(
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
-    writer = subprocess.Popen(
-        [sys.executable, "-m", "resnet_zoo", "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert writer.stdout is not None
-    assert writer.stderr is not None
-    writer.stdout.close()
-    assert (writer.wait(30), writer.stderr.read()) == (dispatcher.CLOSED_PIPE, b"")
-    writer.stderr.close()
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-m", "resnet_zoo", "list"], stdout=writer, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(writer)
+    assert (answer.returncode, answer.stderr) == (dispatcher.CLOSED_PIPE, b"")
 
 
 def test_as_a_module(working_directory: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_mistake_in_a_file_names_the_line(
         ("--run_dir", "command line: --run_dir needs a value."),
         ("--model.optimizer.lr -0.1", "model.optimizer: Invalid learning rate: -0.1"),
         ("--trainer.max_epochs -3", "the trainer refuses its settings: `max_epochs` must be a non-negative integer or -1. You passed in -3."),
-        ("--trainer.devices two", "the trainer refuses its settings: `devices` selected with `CPUAccelerator` should be an int > 0."),
+        ("--trainer.accelerator cpu --trainer.devices two", "the trainer refuses its settings: `devices` selected with `CPUAccelerator` should be an int > 0."),
         ("--trainer.strategy ddpp", "the trainer refuses its settings: You selected an invalid strategy name: `strategy='ddpp'`."),
         ("--trainer.limit_train_batches 1.5", "the trainer refuses its settings: You have passed invalid value 1.5 for limit_train_batches"),
         ("--data img", "no data set named 'img'. Known: CIFAR10, CIFAR100, Digits, ImageFolder, ImageNet, Synthetic."),

@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -76,35 +78,37 @@ def test_a_job_that_its_scheduler_started_again_takes_over_from_another_node(
 def test_an_owner_out_of_sight_is_alive_as_long_as_it_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(lock, "SILENT_SECONDS", 0.5)
     write_owner(tmp_path, place="elsewhere", host="n7", token="theirs")
+    slept: list[float] = []
 
-    def count() -> None:
-        content = {**owner(tmp_path), "beats": 1}
-        (tmp_path / lock.LOCK_FILE).write_text(json.dumps(content))
+    def count_at_the_last_look(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == lock.LOOKS:
+            content = {**owner(tmp_path), "beats": 1}
+            (tmp_path / lock.LOCK_FILE).write_text(json.dumps(content))
 
-    timer = threading.Timer(0.2, count)
-    timer.start()
+    monkeypatch.setattr(lock, "time", SimpleNamespace(sleep=count_at_the_last_look))
     with pytest.raises(InvalidValue, match="on n7"):
         RunDirectoryLock(tmp_path).acquire()
-    timer.join()
-    assert "watching for 0.5 s" in capsys.readouterr().err
-    take(tmp_path)
+    assert sum(slept) == pytest.approx(lock.SILENT_SECONDS)
+    assert "watching for 45 s" in capsys.readouterr().err
+    take(tmp_path)  # it has not counted any more in as long a time
+    assert sum(slept) == pytest.approx(2 * lock.SILENT_SECONDS)
 
 
 def test_the_counter_goes_up_and_stops_with_the_owner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(lock, "BEAT_SECONDS", 0.01)
     mine = RunDirectoryLock(tmp_path)
     mine.acquire()
-    for _ in range(100):
-        if owner(tmp_path)["beats"]:
-            break
-        threading.Event().wait(0.05)
-    assert owner(tmp_path)["beats"]
+    beating = mine._thread
+    assert beating is not None
+    while not owner(tmp_path)["beats"]:  # the limit of a test ends this where it never comes
+        assert beating.is_alive()
+        time.sleep(0.01)
     mine.release()
-    assert [thread.name for thread in threading.enumerate() if thread.name == "run-directory-lock"] == []
+    assert not beating.is_alive()
 
 
 def test_of_many_that_find_a_dead_owner_one_becomes_the_owner(tmp_path: Path) -> None:
@@ -171,7 +175,7 @@ def test_whoever_looked_before_the_chain_was_given_back_begins_again(
 
 
 def test_two_files_that_name_nobody_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "SILENT_SECONDS", 0.05)
+    monkeypatch.setattr(lock, "time", SimpleNamespace(sleep=lambda seconds: None))
     for name in (lock.LOCK_FILE, f"{lock.LOCK_FILE}.None"):
         (tmp_path / name).touch()
     mine = RunDirectoryLock(tmp_path)

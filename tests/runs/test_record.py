@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from resnet_zoo.runs import collect_record, read_record, update_record, write_record
+from resnet_zoo.runs import record as record_module
 from resnet_zoo.runs.record import git_state
 
 
@@ -19,7 +20,12 @@ def git(directory: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
-def test_a_record_says_what_ran_where_on_what(working_directory: Path) -> None:
+def test_a_record_says_what_ran_where_on_what(
+    working_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "GIT_CEILING_DIRECTORIES", str(working_directory.parent)
+    )  # wherever temporary files are
     record = collect_record(
         world_size=2,
         global_batch_size=128,
@@ -63,7 +69,9 @@ def test_no_secret_reaches_the_record(tmp_path: Path, monkeypatch: pytest.Monkey
         assert secret not in text
 
 
-def test_git_state_tells_commit_and_changes(tmp_path: Path) -> None:
+def test_git_state_tells_commit_and_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setattr(record_module, "GIT_TIMEOUT", 120.0)  # of a busy disk git may take seconds
     assert git_state(tmp_path) is None
     git(tmp_path, "init", "-q")
     assert git_state(tmp_path) is None
