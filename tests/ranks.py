@@ -9,13 +9,14 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
-import socket
 import time
 import traceback
 import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
+
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 
 class RankFailed(AssertionError):
@@ -26,7 +27,7 @@ def run_on_ranks(
     world_size: int,
     function: Callable[..., Any],
     *args: Any,
-    timeout: float = 120,
+    timeout: float = 300,
     expects_death: bool = False,
 ) -> list[Any]:
     """Call ``function(*args)`` on every rank, under gloo's environment, and return what each of them returned.
@@ -39,10 +40,12 @@ def run_on_ranks(
         RankFailed: a rank raised, died, or took longer than ``timeout`` seconds.
     """
     context = multiprocessing.get_context("fork")
-    port = _free_port()
+    # Kept here, as torchrun's agent keeps it: a port that is chosen now and listened to by rank 0 a second later may be
+    # another test's by then.
+    table = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     pipes = [context.Pipe(duplex=False) for _ in range(world_size)]
     processes = [
-        context.Process(target=_rank, args=(rank, world_size, port, pipes[rank][1], function, args))
+        context.Process(target=_rank, args=(rank, world_size, table.port, pipes[rank][1], function, args))
         for rank in range(world_size)
     ]
     with warnings.catch_warnings():
@@ -94,15 +97,9 @@ def _rank(
     os.environ.update(
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world_size), LOCAL_WORLD_SIZE=str(world_size),
         GROUP_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), TORCHELASTIC_RUN_ID="tests",
+        TORCHELASTIC_RESTART_COUNT="0", TORCHELASTIC_USE_AGENT_STORE="True",
     )  # fmt: skip
     try:
         pipe.send((False, function(*args)))
     except BaseException:
         pipe.send((True, traceback.format_exc()))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 import torch
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from resnet_zoo.cli.timing.fitted import train_in
 from resnet_zoo.cli.timing.job import Job
@@ -38,12 +38,14 @@ class RankGroup:
         self._closing = ExitStack()
         folder = self._closing.enter_context(tempfile.TemporaryDirectory(prefix="resnet-zoo-scaling-"))
         context = multiprocessing.get_context("spawn")
-        port = _free_port()
+        # Kept here, as torchrun's agent keeps it: a port that is chosen now and that rank 0 listens to seconds later,
+        # when it has imported everything, may be somebody else's by then.
+        self._table = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
         self._pipes: list[Connection] = []
         self._processes = []
         for rank in range(job.devices):
             here, there = context.Pipe()
-            environment = _as_torchrun_would(rank, job.devices, port) if job.devices > 1 else {}
+            environment = _as_torchrun_would(rank, job.devices, self._table.port) if job.devices > 1 else {}
             arguments = (there, job, steps, Path(folder) / "run", environment)
             process = context.Process(target=_serve, args=arguments, daemon=True)
             process.start()
@@ -109,12 +111,6 @@ def _as_torchrun_would(rank: int, world_size: int, port: int) -> dict[str, str]:
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
         "TORCHELASTIC_RUN_ID": f"scaling-{port}",
-        "TORCHELASTIC_USE_AGENT_STORE": "False",
+        "TORCHELASTIC_RESTART_COUNT": "0",
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
