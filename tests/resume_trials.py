@@ -38,6 +38,6 @@ def fit(folder: Path, name: str, world_size: int, *words: str) -> RunDirectory:
 def fit_until_killed(folder: Path, name: str, world_size: int, moment: Moment, *words: str) -> None:
     """Train until all ranks are killed."""
     given = words_for(folder, name, *words)
-    callbacks = [SampleOrder(samples(folder, name)), KillAt(*moment)]
+    callbacks = [SampleOrder(samples(folder, name)), KillAt(*moment, samples(folder, name))]
     codes = run_on_ranks(world_size, training.main, given, callbacks, expects_death=True)
     assert codes == [-signal.SIGKILL] * world_size

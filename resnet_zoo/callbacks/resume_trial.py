@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import time
@@ -10,6 +11,9 @@ from typing import Any, Literal
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+
+ARRIVAL_SECONDS = 100.0
+"""How long a rank that is to die waits for the others to come as far."""
 
 
 class SampleOrder(Callback):
@@ -43,29 +47,62 @@ class KillAt(Checkpoint):
     Args:
         step: the number of updates after which it happens.
         during: whether to die right after that update, or in the first validation from there on.
+        meeting: a folder in which several ranks tell each other that they have come so far; nobody may have died there
+            before. A single rank needs none.
     """
 
-    def __init__(self, step: int, during: Literal["training", "validation"] = "training") -> None:
+    def __init__(
+        self,
+        step: int,
+        during: Literal["training", "validation"] = "training",
+        meeting: Path | None = None,
+    ) -> None:
         self.step = step
         self.during = during
+        self.meeting = meeting
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Die after the update."""
         if self.during == "training" and trainer.global_step >= self.step:
-            _die(trainer)
+            self._die(trainer)
 
     def on_validation_batch_end(self, trainer: Trainer, *args: Any, **kwargs: Any) -> None:
         """Die after the first batch of the validation."""
         if self.during == "validation" and trainer.global_step >= self.step:
-            _die(trainer)
+            self._die(trainer)
+
+    def _die(self, trainer: Trainer) -> None:
+        if trainer.world_size > 1:
+            assert self.meeting is not None, "several ranks need a folder to meet in"
+            _die_together(self.meeting, trainer.global_rank, trainer.world_size)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _die(trainer: Trainer) -> None:
-    if trainer.global_rank:  # rank 0 must get here before it misses anybody, or it would end by an error
-        time.sleep(1.0)
-    os.kill(os.getpid(), signal.SIGKILL)
+def _die_together(folder: Path, rank: int, world_size: int) -> None:
+    """Die when every rank has come so far, rank 0 before the others.
+
+    A rank that still waits for something of another's would end by an error and not by the signal, and so would the
+    first of Lightning's ranks if it saw one of its children dead.
+
+    Raises:
+        RuntimeError: not all came in time.
+    """
+    with (folder / "rank-0-lives").open("a") as file:
+        if rank == 0:
+            fcntl.flock(file, fcntl.LOCK_EX)  # the system lets go of it when the process is gone
+        (folder / f"arrived-{rank}").touch()
+        until = time.monotonic() + ARRIVAL_SECONDS
+        while missing := [other for other in range(world_size) if not (folder / f"arrived-{other}").exists()]:
+            if time.monotonic() > until:
+                raise RuntimeError(
+                    f"ranks {missing} did not come to where all are killed within {ARRIVAL_SECONDS:g} s."
+                )
+            time.sleep(0.01)
+        if rank:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class EndAfterEpoch(Callback):

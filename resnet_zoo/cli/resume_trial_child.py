@@ -41,7 +41,7 @@ def train(argv: list[str]) -> int:
     if options.epochs is not None:
         callbacks.append(EndAfterEpoch(options.epochs))
     if options.kill_at is not None:
-        callbacks.append(KillAt(options.kill_at))
+        callbacks.append(KillAt(options.kill_at, meeting=options.samples))
     return training.main(argv[beginning:], callbacks)
 
 
