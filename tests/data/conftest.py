@@ -15,6 +15,12 @@ from tests.data.pictures import encoded, picture
 MakeFolder = Callable[..., Path]
 
 
+@pytest.fixture(autouse=True)
+def workers_may_take_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When they are told to end; torch kills them after five seconds, which a busy machine may need."""
+    monkeypatch.setattr("torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL", 60.0)
+
+
 @pytest.fixture
 def make_folder(tmp_path: Path) -> MakeFolder:
     """Makes ``root/split/class/number.jpg``; a split named "" puts the classes directly into the root."""

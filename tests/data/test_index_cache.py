@@ -80,6 +80,7 @@ def test_what_has_changed_is_noticed(change: str, split: Path, monkeypatch: pyte
 
 
 def test_a_folder_that_changed_just_now_is_listed_again(split: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_cache, "SETTLED_SECONDS", 1800.0)  # the others were left alone for an hour
     os.utime(split / "cat")
     assert was_listed(split, monkeypatch)
     assert was_listed(split, monkeypatch)

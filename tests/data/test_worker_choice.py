@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from resnet_zoo.data import ImageFolder, Synthetic
+from resnet_zoo.data import ImageFolder, Synthetic, fetching_speed
 from resnet_zoo.data.order import TrainingOrder
 from resnet_zoo.data.unreadable import UnreadableImage
-from resnet_zoo.data.worker_choice import TRIAL_IMAGES, WorkerChoice, speed_of_one, worker_choice
+from resnet_zoo.data.worker_choice import (
+    TRIAL_IMAGES,
+    TRIAL_SECONDS,
+    WorkerChoice,
+    speed_of_one,
+    worker_choice,
+)
 
 
 def folder_of(root: Path, num_workers: int | None = None) -> ImageFolder:
@@ -40,14 +45,32 @@ def test_nothing_is_said_where_nothing_was_chosen(make_folder: Callable[..., Pat
     assert worker_choice(Synthetic(image_size=8, num_train=8, global_batch_size=4)) is None
 
 
+class Clock:
+    """A time that passes only where somebody says so."""
+
+    now = 100.0
+
+    def perf_counter(self) -> float:
+        """In place of the one in ``time``."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock by which the speed is measured."""
+    made = Clock()
+    monkeypatch.setattr(fetching_speed, "time", made)
+    return made
+
+
 class Counted:
     """A source that takes its time, and cannot read one image."""
 
     labels = torch.zeros(1000, dtype=torch.int64)
     index = None
 
-    def __init__(self, seconds: float = 0.0, unreadable: int | None = None) -> None:
-        self.seconds, self.unreadable = seconds, unreadable
+    def __init__(self, clock: Clock, seconds: float, unreadable: int | None = None) -> None:
+        self.clock, self.seconds, self.unreadable = clock, seconds, unreadable
         self.asked: list[int] = []
 
     def fetch(self, positions: Tensor, seeds: Tensor | None) -> Tensor:
@@ -55,31 +78,28 @@ class Counted:
         self.asked += positions.tolist()
         if len(self.asked) == self.unreadable:
             raise UnreadableImage("broken.jpg", "damaged")
-        time.sleep(self.seconds)
+        self.clock.now += self.seconds
         return torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
 
 
 PLAN = TrainingOrder(1000, 100, seed=0).plan(0)
 
 
-def test_the_measurement_reads_the_images_that_come_first_and_is_short(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    quick = Counted()
-    speed_of_one(quick, PLAN)
+def test_the_measurement_reads_the_images_that_come_first_and_is_short(clock: Clock) -> None:
+    quick = Counted(clock, TRIAL_SECONDS / (2 * TRIAL_IMAGES))
+    assert speed_of_one(quick, PLAN) == pytest.approx(2 * TRIAL_IMAGES / TRIAL_SECONDS)
     assert quick.asked == PLAN.sources[: TRIAL_IMAGES + 1].tolist()
-    monkeypatch.setattr("resnet_zoo.data.worker_choice.TRIAL_SECONDS", 0.1)
-    slow = Counted(seconds=0.04)
-    speed = speed_of_one(slow, PLAN)
-    assert len(slow.asked) <= 5
-    assert speed is not None
-    assert 5 < speed <= 25
+    slow = Counted(clock, 0.4 * TRIAL_SECONDS)
+    assert speed_of_one(slow, PLAN) == pytest.approx(2.5 / TRIAL_SECONDS)
+    assert len(slow.asked) == 1 + 3  # the first is not counted, and the time is over after the third
 
 
-def test_a_broken_image_is_left_to_the_training() -> None:
-    assert speed_of_one(Counted(unreadable=3), PLAN) is not None
+def test_a_broken_image_is_left_to_the_training(clock: Clock) -> None:
+    source = Counted(clock, 0.25 * TRIAL_SECONDS, unreadable=3)
+    # Of those that were asked for after the first, one was none, and took no time here.
+    assert speed_of_one(source, PLAN) == pytest.approx(4 / TRIAL_SECONDS)
     single = PLAN._replace(sources=PLAN.sources[:1])
-    assert speed_of_one(Counted(), single) is None
+    assert speed_of_one(Counted(clock, 0.0), single) is None
 
 
 def test_the_line_has_the_reason_the_speed_and_the_need() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from resnet_zoo.errors import InvalidValue, MissingData
+from resnet_zoo.report import run_status
 from resnet_zoo.report.run_data import RunData, read_runs, short_labels
 from tests.report import run_folders
 from tests.report.run_folders import age, training_rows, write_run
@@ -36,10 +37,14 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert run.missing == []
 
 
-def test_the_last_rows_tell_whether_a_run_is_going_on(tmp_path: Path) -> None:
+def test_the_last_rows_tell_whether_a_run_is_going_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write_run(tmp_path / "a", training_rows(5), tested=False)
+    now = (path / "metrics.csv").stat().st_mtime
+    monkeypatch.setattr(run_status.time, "time", lambda: now + 10)
     assert read(path)[0].status.kind == "in progress"
-    age(path / "metrics.csv", 7200)
+    monkeypatch.setattr(run_status.time, "time", lambda: now + 7200)
     status = read(path)[0].status
     assert status.kind == "interrupted"
     assert status.sentence == "interrupted after 5 of 12 epochs, last row 2 h 0 min ago"
