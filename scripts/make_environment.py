@@ -163,7 +163,7 @@ def usable(folder: Path, uv: str | None) -> bool:
     python = python_of(folder)
     needs = "import sys; assert sys.version_info >= (3, 11)" + ("" if uv else "; import pip")
     try:
-        answer = subprocess.run([python, "-c", needs], capture_output=True, check=False, timeout=60)
+        answer = subprocess.run([python, "-c", needs], capture_output=True, check=False)
     except OSError:
         return False
     # Installed commands name the Python they start with; in a folder that was moved they name the old one.

@@ -1,10 +1,12 @@
-"""What every test may count on: a home of its own, no network, one torch thread per test process."""
+"""What every test may count on: a home of its own, no network, one torch thread, the same random numbers each time."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
+import random
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,16 +70,30 @@ def is_local(family: int, address: Any) -> bool:
     host = str(address[0])
     if host in ("", "localhost", socket.gethostname()):
         return True
+    return is_address(host) and ipaddress.ip_address(without_zone(host)).is_loopback
+
+
+def is_address(host: str) -> bool:
+    """Whether this is an address in numbers, for which nobody has to be asked."""
     try:
-        return ipaddress.ip_address(host.split("%", maxsplit=1)[0]).is_loopback
+        ipaddress.ip_address(without_zone(host))
     except ValueError:
         return False
+    return True
+
+
+def without_zone(host: str) -> str:
+    """An address without the network interface that may stand behind it."""
+    return host.split("%", maxsplit=1)[0]
 
 
 @pytest.fixture(autouse=True, scope="session")
 def no_network() -> Iterator[None]:
-    """Connections from this process go to the loopback device or fail; child processes see a closed proxy."""
-    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+    """Connections from this process go to the loopback device or fail; child processes see a closed proxy.
+
+    Names of other machines lead nowhere, at once: what asks for them is a server that may be far, slow or gone.
+    """
+    connect, connect_ex, getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
 
     def guarded_connect(self: socket.socket, address: Any) -> None:
         if not is_local(self.family, address):
@@ -89,10 +105,27 @@ def no_network() -> Iterator[None]:
             raise NetworkRefused(f"a test tried to connect to {address!r}; tests use no network.")
         return connect_ex(self, address)
 
+    def guarded_getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        if name is not None and not is_address(name) and not is_local(socket.AF_INET, (name,)):
+            raise socket.gaierror(socket.EAI_NONAME, f"a test asked for {name!r}; tests use no network")
+        return getaddrinfo(host, *args, **kwargs)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", guarded_connect)
         patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+        patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
         yield
+
+
+@pytest.fixture(autouse=True)
+def same_random_numbers() -> None:
+    """What a test draws from the global generators does not depend on which tests ran in this process before."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].default_generator.manual_seed(0)
 
 
 @pytest.fixture
