@@ -100,8 +100,10 @@ def ours(root: str, budget: float, clock: Clock) -> dict[str, Any]:
         words = ["fit", "--config", "r20_cifar10_fast", "--data", "ImageFolder", "--data.root", root]
         words += ["--data.pipeline", "cifar", "--data.global_batch_size", str(BATCH), "--run_dir", str(run)]
         words += ["--trainer.max_epochs=-1", f"--trainer.max_steps={updates}", "--logger", "none"]
-        words += [f"--data.progressive_resizing.start_epoch={max(small_epochs - 1, 0)}"]
-        words += [f"--data.progressive_resizing.end_epoch={small_epochs}"]
+        words += ["--seed_everything", str(torch.initial_seed())]
+        if small_epochs:  # another data set leaves the arguments of the recipe's own behind
+            sizes = {"start_size": SMALL, "start_epoch": small_epochs - 1, "end_epoch": small_epochs}
+            words += [f"--data.progressive_resizing={json.dumps(sizes)}"]
         if code := training.main(words, [watch]):
             sys.exit(code)
         top1 = json.loads((run / "test.json").read_text())["top1"]

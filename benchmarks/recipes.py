@@ -4,10 +4,10 @@
 
 DATA holds images as files, train/CLASS/* and test/CLASS/* or val/CLASS/*. Every recipe of RECIPES is trained by
 ``resnet-zoo fit`` with its own config; a tenth of CIFAR-10's training images is set aside for validation, as in the
-paper. --epochs shortens all of them, for a trial. The record of each has the test accuracy of its last checkpoint and
-of its best one (by the validation; where there is no test split, on the validation images), the median of the seconds
-of an epoch, the precision, and what was compiled. With --write it is added to benchmarks/results/recipes.json. Other
-options are handed on to ``fit``.
+paper. --epochs shortens all of them, for a trial, in which images that were to grow may keep their first size. The
+record of each has the test accuracy of its last checkpoint and of its best one (by the validation; where there is no
+test split, on the validation images), the median of the seconds of an epoch, the precision, and what was compiled.
+With --write it is added to benchmarks/results/recipes.json. Other options are handed on to ``fit``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import torch
 from epoch_cifar10 import EpochClock
 
 from resnet_zoo.cli import training
+from resnet_zoo.cli.bases import read_with_bases
 from resnet_zoo.cli.benchmark_job import append_record
 from resnet_zoo.cli.timing.job import machine
 
@@ -40,6 +41,8 @@ RECIPES = {
     "r50_imagenet_fast_18": ("imagenette", IMAGENETTE),
 }
 """Config: the images it is trained on here, and the options that these need."""
+OF_ANY_DATA = ("augment", "repeated_augmentation", "progressive_resizing")
+"""Arguments of a recipe's data set that folders of images have, too, and would leave behind."""
 
 
 def train(recipe: str, root: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -47,7 +50,8 @@ def train(recipe: str, root: str, options: argparse.Namespace) -> dict[str, Any]
     clock = EpochClock()
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder, "run")
-        words = ["fit", "--config", recipe, "--data", "ImageFolder", "--data.root", root, *RECIPES[recipe][1]]
+        words = ["fit", "--config", recipe, "--data", "ImageFolder", "--data.root", root]
+        words += [*of_the_data(recipe), *RECIPES[recipe][1]]
         words += ["--run_dir", str(run), "--logger", "none", "--precision", "auto", "--trainer.devices", "1"]
         words += [
             "--trainer.accelerator",
@@ -74,6 +78,12 @@ def train(recipe: str, root: str, options: argparse.Namespace) -> dict[str, Any]
         "compile": record["compile"],
         **scores,
     }
+
+
+def of_the_data(recipe: str) -> list[str]:
+    """The part of a recipe that a change of the data set would lose, as options."""
+    settings = read_with_bases(recipe, lambda config: None)[0].values["data"]["init_args"]
+    return [f"--data.{key}={json.dumps(settings[key])}" for key in OF_ANY_DATA if key in settings]
 
 
 def score(run: Path, name: str) -> dict[str, Any]:

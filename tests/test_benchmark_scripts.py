@@ -1,4 +1,4 @@
-"""The scripts that measure on a GPU run, on a CPU and in a tiny form; their numbers mean nothing there."""
+"""The scripts that measure for long, or on a GPU, run on a CPU and in a tiny form; their numbers mean nothing there."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+from resnet_zoo.cli.arguments import parse_arguments
+from resnet_zoo.cli.launch import Launch
+from resnet_zoo.cli.names import NAMED_KEYS
+from resnet_zoo.cli.training_cli import TrainingCLI
 
 pytestmark = pytest.mark.slow
 
@@ -65,6 +70,36 @@ def test_a_recipe_is_trained_and_scored(run: Any, images: Path) -> None:
     assert (record["epochs"], record["last"]["split"], record["last"]["evaluated"]) == (2, "test", 8)
     assert record["best"]["evaluated"] == 8
     assert record["seconds_of_an_epoch"] > 0
+
+
+def test_a_recipe_keeps_what_it_sets_for_its_own_data(run: Any) -> None:
+    """Here images grow; the words are those that ``fit`` gets."""
+    recipes = importlib.import_module("recipes")
+    words = ["--config", "r50_imagenet_fast_18", "--data", "ImageFolder", "--data.root", "somewhere"]
+    words += [*recipes.of_the_data("r50_imagenet_fast_18"), *recipes.IMAGENETTE]
+    cli = TrainingCLI("fit", parse_arguments(words, NAMED_KEYS), Launch("none"), construct=False)
+    sizes = cli.config.data.init_args.progressive_resizing
+    assert (sizes.start_size, sizes.end_size, sizes.start_epoch, sizes.end_epoch) == (160, 192, 13, 15)
+    assert cli.notes == []
+
+
+def test_both_race(project: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(project / "benchmarks")
+    race = importlib.import_module("race_cifar10")
+    for name, value in {
+        "RESULTS": tmp_path / "race.json",
+        "BATCH": 8,
+        "TRAIN_IMAGES": 16,
+        "TRIES": 1,
+    }.items():
+        monkeypatch.setattr(race, name, value)
+    monkeypatch.setattr(sys, "argv", ["race", "--root", str(images), "--minutes", "0.02", "--seed", "3"])
+    race.main()
+    usual, ours = json.loads((tmp_path / "race.json").read_text())
+    assert (usual["contestant"], ours["contestant"]) == ("usual", "ours")
+    assert min(usual["updates"], ours["updates"]) > 0
+    assert ours["planned_updates"] > 2 * 2, "of which the first epochs are on small images"
+    assert {"date", "processor", "torch", "load_before"} <= ours.keys() & usual.keys()
 
 
 def test_an_update_is_timed_in_every_way(run: Any) -> None:

@@ -72,8 +72,13 @@ class MetricsWriter(Callback):
         else:
             self._written_step = saved["written_step"]
             cast(CountedTraining, pl_module).train_counts.go_on_from(saved["counts"])
-        for logger in _tables(trainer):
-            logger.keep_first_rows(saved["rows"])
+        _take_back_rows_after(saved["rows"], trainer)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A training that was at its end already did not start; the rows of its test will be written again."""
+        if self._loaded is not None:
+            _take_back_rows_after(self._loaded["rows"], trainer)
+            self._loaded = None
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -158,6 +163,11 @@ class MetricsWriter(Callback):
     def _log(self, trainer: Trainer, row: dict[str, float]) -> None:
         for logger in trainer.loggers:
             logger.log_metrics({"epoch": trainer.current_epoch, **row}, step=trainer.global_step)
+
+
+def _take_back_rows_after(count: int, trainer: Trainer) -> None:
+    for logger in _tables(trainer):
+        logger.keep_first_rows(count)
 
 
 def _tables(trainer: Trainer) -> list[Table]:

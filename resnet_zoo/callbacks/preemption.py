@@ -145,6 +145,7 @@ class Preemption(Checkpoint):
 
     def _stop(self, trainer: Trainer, pl_module: LightningModule, number: int) -> None:
         saved = self.checkpoints.save_last_once(trainer, pl_module)
+        self.signals.settled = True
         raise Stopped(signal.Signals(number), str(saved), trainer.global_step, trainer.current_epoch)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -39,7 +39,8 @@ class StopSignals:
 
     A handler may run between any two operations of Python, in the middle of an update or of a collective of the
     ranks, so that it only notes the signal while ``deferred``; whoever trains looks at ``received`` where the state is
-    whole. Where nothing is at stake it raises ``Stopped`` at once. A second Ctrl-C always interrupts.
+    whole. Where nothing is at stake it raises ``Stopped`` at once. A second Ctrl-C always interrupts. Schedulers send
+    their signals more than once; when the run is ``settled``, they change nothing any more.
 
     Args:
         speaks: whether this process tells the user that the signal came; one of several ranks does.
@@ -47,12 +48,14 @@ class StopSignals:
     Attributes:
         received: the first signal that came.
         deferred: whether somebody looks at ``received`` soon.
+        settled: whether it is decided how the run ends, and only to be written down.
     """
 
     def __init__(self, speaks: bool = True) -> None:
         self.speaks = speaks
         self.received: signal.Signals | None = None
         self.deferred = False
+        self.settled = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopSignals:
@@ -68,7 +71,9 @@ class StopSignals:
         self._before.clear()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        again = self.received is not None
+        if self.settled and number != signal.SIGINT:
+            return
+        again = self.received is not None or self.settled
         self.received = self.received or signal.Signals(number)
         if number == signal.SIGINT and again:
             raise KeyboardInterrupt

@@ -204,10 +204,9 @@ def _resolve_in_options(arguments: Arguments, key: str, resolve: Callable[[str],
         path = tuple(key.split("."))
         configured = lookup(arguments.config.values, path)
         if isinstance(configured, dict) and configured.get("class_path") != class_path:
+            arguments.config.leave_behind(path, configured)
             configured.clear()
             configured["class_path"] = class_path
-            for stale in [known for known in arguments.config.origins if known[: len(path)] == path]:
-                del arguments.config.origins[stale]
 
 
 def _resolve_list_in_options(arguments: Arguments, key: str, resolve: Callable[[str], str]) -> None:

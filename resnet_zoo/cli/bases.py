@@ -28,7 +28,9 @@ def read_with_bases(given: str, prepare: Callable[[Config], None]) -> tuple[Conf
         UnknownName: nothing of that name is shipped.
     """
     path = find_config(given)
-    return _read(path, given if path.as_posix() == given else path.as_posix(), prepare, ()), path
+    config = _read(path, given if path.as_posix() == given else path.as_posix(), prepare, ())
+    config.left_behind.clear()  # a file that builds on another says itself what differs
+    return config, path
 
 
 def _read(path: Path, shown_as: str, prepare: Callable[[Config], None], above: tuple[Path, ...]) -> Config:

@@ -31,12 +31,36 @@ class Origin:
         return f"{self.file}:{self.line}"
 
 
+@dataclass(frozen=True)
+class LeftBehind:
+    """The arguments of a class in whose place another was named.
+
+    Attributes:
+        path: of the key whose class it was.
+        class_path: the class; None where only arguments were written, for the default one.
+        arguments: what it was given.
+        origin: where it was named.
+    """
+
+    path: KeyPath
+    class_path: str | None
+    arguments: dict[str, Any]
+    origin: Origin | None
+
+
 @dataclass
 class Config:
-    """A mapping read from one file or merged from several, with the origin of every key in it."""
+    """A mapping read from one file or merged from several.
+
+    Attributes:
+        values: the mapping.
+        origins: where every key in it was written.
+        left_behind: what was written, but went with its class when a later file or option named another.
+    """
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[KeyPath, Origin] = field(default_factory=dict)
+    left_behind: list[LeftBehind] = field(default_factory=list)
 
     def origin_of(self, path: KeyPath) -> Origin | None:
         """The origin of a key, or of the nearest key above it that was written down."""
@@ -45,6 +69,18 @@ class Config:
                 return self.origins[path]
             path = path[:-1]
         return None
+
+    def leave_behind(self, path: KeyPath, replaced: Mapping[str, Any]) -> None:
+        """Note the arguments of a class that is about to be replaced, and forget where they were written."""
+        arguments, origin = replaced.get("init_args"), self.origin_of(path)
+        if isinstance(arguments, Mapping) and arguments:
+            self.left_behind.append(LeftBehind(path, replaced.get("class_path"), dict(arguments), origin))
+        self.forget(path)
+
+    def forget(self, path: KeyPath) -> None:
+        """Drop the origins of a key and of all below it."""
+        for stale in [known for known in self.origins if known[: len(path)] == path]:
+            del self.origins[stale]
 
     def paths_ending_in(self, key: str) -> list[KeyPath]:
         """Every path whose last part is ``key``, in the order in which they were written."""
@@ -153,25 +189,25 @@ def merge(first: Config, second: Config) -> Config:
     Where ``second`` names another ``class_path``, the arguments of the first class are dropped with it: an argument
     that both classes happen to have must not survive a change of class in silence.
     """
-    origins = dict(first.origins)
-    values = _merge_values(first.values, second.values, (), origins)
-    origins.update(second.origins)
-    return Config(values, origins)
+    merged = Config({}, dict(first.origins), [*first.left_behind, *second.left_behind])
+    merged.values = _merge_values(first.values, second.values, (), merged)
+    merged.origins.update(second.origins)
+    return merged
 
 
 def _merge_values(
-    first: Mapping[str, Any], second: Mapping[str, Any], path: KeyPath, origins: dict[KeyPath, Origin]
+    first: Mapping[str, Any], second: Mapping[str, Any], path: KeyPath, config: Config
 ) -> dict[str, Any]:
     merged = dict(first)
     for key, value in second.items():
         old, here = merged.get(key), (*path, key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping) and not _changes_class(old, value):
-            merged[key] = _merge_values(old, value, here, origins)
-            continue
-        if key in merged:
-            for stale in [known for known in origins if known[: len(here)] == here]:
-                del origins[stale]
         merged[key] = value
+        if not (isinstance(old, Mapping) and isinstance(value, Mapping)):
+            config.forget(here)
+        elif _changes_class(old, value):
+            config.leave_behind(here, old)
+        else:
+            merged[key] = _merge_values(old, value, here, config)
     return merged
 
 

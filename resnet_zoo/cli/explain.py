@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
     arguments = parse_arguments(words, NAMED_KEYS)
     cli = parsed(arguments)
     described = cli.config.data
-    print("\n".join(_config_lines(cli, arguments)))
+    print("\n".join([*_config_lines(cli, arguments), *cli.notes]))
     try:
         built = build(cli.parser, cli.config)
     except MissingData as error:

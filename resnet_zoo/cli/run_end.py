@@ -35,32 +35,44 @@ def run_to_its_end(
     Returns:
         the exit code: 0; 85 after SIGTERM or SIGUSR1; 130 after Ctrl-C; 1 if the training diverged.
     """
-    _write(cli, directory, "running")
-    try:
-        with cli.signals:
+    with cli.signals:
+        try:
+            _write(cli, directory, "running")
             work()
-    except Stopped as stopped:
-        return _stopped(cli, directory, words, stopped)
-    except (KeyboardInterrupt, SystemExit):
+        except BaseException as error:
+            cli.signals.settled = True
+            code = _ended_early(cli, directory, words, error)
+            if code is None:
+                raise
+            return code
+        cli.signals.settled = True
+        _write(cli, directory, "finished", exit_code=0)
+    return 0
+
+
+def _ended_early(
+    cli: TrainingCLI, directory: RunDirectory, words: list[str], error: BaseException
+) -> int | None:
+    """Write down why, and say it; None for what nobody expected, which wants its traceback."""
+    if isinstance(error, Stopped):
+        return _stopped(cli, directory, words, error)
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
         if cli.signals.received is None:
             _write(cli, directory, "failed", "the process was ended from within")
-            raise
+            return None
         _say(cli, f"Interrupted at once. {_next_step(words, directory)}")
         _write(cli, directory, "interrupted", "interrupted at once, without saving", exit_code=INTERRUPTED)
         return INTERRUPTED
-    except (TrainingDiverged, CheckpointNotWritten) as error:
+    if isinstance(error, (TrainingDiverged, CheckpointNotWritten)):
         diverged = isinstance(error, TrainingDiverged)
         _write(cli, directory, "diverged" if diverged else "failed", str(error), exit_code=FAILED)
         _say(cli, str(error))
         return FAILED
-    except BaseException as error:
-        if isinstance(error, OSError) and cli.launch.rank == 0 and (why := why_not_written(error)):
-            return _disk_failed(cli, directory, words, f"'{error.filename}' was not written: {why}.")
-        reason = str(error).strip() or type(error).__name__
-        _write(cli, directory, "failed", reason, error=type(error).__name__, exit_code=FAILED)
-        raise
-    _write(cli, directory, "finished", exit_code=0)
-    return 0
+    if isinstance(error, OSError) and cli.launch.rank == 0 and (why := why_not_written(error)):
+        return _disk_failed(cli, directory, words, f"'{error.filename}' was not written: {why}.")
+    reason = str(error).strip() or type(error).__name__
+    _write(cli, directory, "failed", reason, error=type(error).__name__, exit_code=FAILED)
+    return None
 
 
 def _disk_failed(cli: TrainingCLI, directory: RunDirectory, words: list[str], message: str) -> int:

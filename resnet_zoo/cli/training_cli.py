@@ -37,6 +37,7 @@ from resnet_zoo.cli.consistency import check_training
 from resnet_zoo.cli.descriptions import DESCRIPTIONS, OWNED_TRAINER_KEYS
 from resnet_zoo.cli.device_options import choose_cudnn_benchmark, set_tf32, settle_training
 from resnet_zoo.cli.launch import LAUNCHER_KEYS, Launch, trainer_defaults
+from resnet_zoo.cli.left_behind import left_behind_notes
 from resnet_zoo.cli.names import short_names
 from resnet_zoo.cli.precision_choice import device_of, settle_precision
 from resnet_zoo.cli.preflight import follow_launcher
@@ -119,6 +120,7 @@ class TrainingCLI(LightningCLI):
         """
         assert isinstance(parser, TrainingParser)
         self.config = parser.parse(args)
+        self.notes += left_behind_notes(self.arguments, self.config)
 
     def _parse_ckpt_path(self) -> None:
         """Nothing: a checkpoint's hyper-parameters never override the config or the command line."""

@@ -49,6 +49,15 @@ def test_a_damaged_last_checkpoint_is_passed_over_and_said_so(
     assert_same_weights(run, finished)
 
 
+def test_a_finished_run_started_again_is_scored_again_and_has_the_same_metrics(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert main(fit_words(run)) == 0
+    metrics, scores = (run / "metrics.csv").read_text(), (run / "test.json").read_text()
+    assert main(fit_words(run, "--resume", "auto")) == 0
+    assert (run / "metrics.csv").read_text() == metrics
+    assert (run / "test.json").read_text() == scores
+
+
 def _fail_to_save(monkeypatch: pytest.MonkeyPatch, from_call: int, to_call: int) -> None:
     save, calls = torch.save, iter(range(1000))
 

@@ -15,9 +15,9 @@ import pytest
 import torch
 from lightning.pytorch import Callback
 
-from resnet_zoo.cli import training
+from resnet_zoo.cli import run_end, training
 from resnet_zoo.cli.main import main
-from resnet_zoo.runs import read_status
+from resnet_zoo.runs import read_status, write_status
 from tests.tiny_runs import assert_same_weights, fit_words, last_checkpoint
 
 
@@ -91,11 +91,53 @@ def test_a_stopped_run_that_goes_on_ends_with_the_weights_of_one_that_was_never_
     assert (run / "test.json").read_text() == (twin / "test.json").read_text().replace(str(twin), str(run))
 
 
-def test_a_signal_before_the_training_leaves_nothing_to_save(tmp_path: Path) -> None:
+def signal_while_writing(monkeypatch: pytest.MonkeyPatch, state: str, number: signal.Signals) -> None:
+    """This process gets a signal when it begins to write this status."""
+
+    def write(path: Path, status: Any, message: str = "", **details: Any) -> None:
+        if status == state:
+            os.kill(os.getpid(), number)
+        write_status(path, status, message, **details)
+
+    monkeypatch.setattr(run_end, "write_status", write)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "status"), [(signal.SIGTERM, 85, "preempted"), (signal.SIGINT, 130, "interrupted")]
+)
+def test_a_signal_before_the_training_leaves_nothing_to_save(
+    number: signal.Signals, code: int, status: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = tmp_path / "run"
-    with signal_once(signal.SIGTERM, run / "status.json"):
-        assert main(fit_words(run, "--trainer.max_epochs", "10000")) == 85
-    assert read_status(run / "status.json")["status"] == "preempted"
+    signal_while_writing(monkeypatch, "running", number)
+    assert main(fit_words(run, "--trainer.max_epochs", "10000")) == code
+    written = read_status(run / "status.json")
+    assert (written["status"], written["exit_code"], written["checkpoint"]) == (status, code, None)
+
+
+def test_a_signal_after_the_end_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tmp_path / "run"
+    signal_while_writing(monkeypatch, "finished", signal.SIGTERM)
+    assert main(fit_words(run)) == 0
+    assert read_status(run / "status.json")["status"] == "finished"
+
+
+class SignalAsItEnds(SignalAt):
+    """Stopped by a first signal, this process gets the same again while the trainer is taken down."""
+
+    def on_exception(self, trainer: Any, *args: Any) -> None:
+        os.kill(os.getpid(), self.numbers[0])
+
+
+def test_a_signal_that_is_sent_again_while_the_first_is_answered_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    signal_while_writing(monkeypatch, "preempted", signal.SIGTERM)
+    assert training.main(fit_words(run), [SignalAsItEnds(signal.SIGTERM)]) == 85
+    written = read_status(run / "status.json")
+    assert (written["status"], written["step"]) == ("preempted", 9)
+    assert written["checkpoint"] == str(run / "checkpoints/last.ckpt")
 
 
 def test_a_loss_that_is_no_number_is_one_message_and_a_status(
