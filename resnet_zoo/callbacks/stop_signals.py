@@ -71,12 +71,12 @@ class StopSignals:
         self._before.clear()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.settled and number != signal.SIGINT:
-            return
-        again = self.received is not None or self.settled
+        again = self.received is not None
         self.received = self.received or signal.Signals(number)
         if number == signal.SIGINT and again:
             raise KeyboardInterrupt
+        if self.settled:
+            return
         if not self.deferred:
             raise Stopped(self.received)
         if self.speaks and not again:

@@ -115,9 +115,12 @@ def test_a_signal_before_the_training_leaves_nothing_to_save(
     assert (written["status"], written["exit_code"], written["checkpoint"]) == (status, code, None)
 
 
-def test_a_signal_after_the_end_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_after_the_end_changes_nothing(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = tmp_path / "run"
-    signal_while_writing(monkeypatch, "finished", signal.SIGTERM)
+    signal_while_writing(monkeypatch, "finished", number)
     assert main(fit_words(run)) == 0
     assert read_status(run / "status.json")["status"] == "finished"
 
