@@ -1,9 +1,13 @@
 """One process at a time owns a run directory. Standard library only.
 
-The lock is a file made with ``O_CREAT | O_EXCL``, which local file systems and NFS from version 3 on make for exactly
-one of several processes, without a lock server. It names its owner. An owner on this machine is looked up; one that is
-not visible from here, on another node or in another container, is known to be alive by a counter that it raises in
-the file, watched with our own clock: nobody compares the clocks of two machines, nor file times.
+The lock is a file that names its owner. It is written under another name and then gets its own as a second one
+(``os.link``), which local file systems and NFS do for exactly one of several processes, without a lock server. So
+nobody ever finds it without a name, however long its owner stalls while it takes the directory. Only where a file
+system has no hard links is the file made empty (``O_CREAT | O_EXCL``) and then written.
+
+An owner on this machine is looked up; one that is not visible from here, on another node or in another container, is
+known to be alive by a counter that it raises in the file, watched with our own clock: nobody compares the clocks of two
+machines, nor file times.
 
 A dead owner's file stays: its successor makes, just as exclusively, a file with the dead one's token in its name. The
 present owner is at the end of that chain. Taking the dead file away instead would take away, now and then, the file of
@@ -13,6 +17,7 @@ somebody who had just done the same.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -24,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from resnet_zoo.errors import InvalidValue
-from resnet_zoo.runs.atomic import write_text_atomically
+from resnet_zoo.runs.atomic import PART_SUFFIX, write_text_atomically
 from resnet_zoo.runs.processes import is_running, place, this_process
 
 LOCK_FILE = ".lock"
@@ -36,6 +41,9 @@ LOOKS = 45
 """So often it is looked at in that time."""
 SCHEDULER_JOB = "SLURM_JOB_ID"
 Owner = Mapping[str, Any]
+
+_NO_HARD_LINKS = (errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
+"""How a file system says that it has no hard links; of FAT, SMB shares and FUSE each has its own way."""
 
 
 class RunDirectoryLock:
@@ -127,18 +135,39 @@ class RunDirectoryLock:
         return False
 
     def _create(self, path: Path) -> bool:
+        """Make our file, if nobody else has made one of that name."""
+        temporary = path.with_name(f".{path.name}.{self._owner['token']}{PART_SUFFIX}")
+        self._write(temporary, path)
         try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+            os.link(temporary, path)
         except FileExistsError:
+            # Also if ours is there already: over NFS the answer to a request that was granted may be lost.
+            return bool((_read(path) or {}).get("token") == self._owner["token"])
+        except (
+            FileNotFoundError
+        ):  # an owner that came in between has cleared away what it took for a dead one's
             return False
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(self._owner, file)
-        except OSError as error:  # the disk is full: an empty file would look like somebody's
-            path.unlink(missing_ok=True)
-            error.filename = str(path)
-            raise
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS:
+                raise
+            try:
+                self._write(path, path)
+            except FileExistsError:
+                return False
+        finally:
+            temporary.unlink(missing_ok=True)
         return True
+
+    def _write(self, file: Path, named: Path) -> None:
+        """Make a file that is not there yet, with our name in it; an error is about the lock file that it is for."""
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as text:
+                json.dump(self._owner, text)
+        except OSError as error:  # the disk is full: an empty file would look like somebody's
+            file.unlink(missing_ok=True)
+            error.filename = str(named)
+            raise
 
     def _is_at_the_end(self) -> bool:
         owner = self.owner()

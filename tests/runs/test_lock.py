@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import subprocess
@@ -10,7 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -133,6 +136,85 @@ def test_of_many_that_find_a_dead_owner_one_becomes_the_owner(tmp_path: Path) ->
     for mine in locks:
         mine.release()
     assert list(tmp_path.iterdir()) == []
+
+
+def acquire_with_a_stall(mine: RunDirectoryLock, place: int, during: Callable[[], object]) -> bool:
+    """Acquire, and stop before a line of the lock's code, counted from 0, to let others act; whether there was one."""
+    lines = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Callable[..., Any] | None:
+        nonlocal lines
+        if frame.f_code.co_filename != lock.__file__:
+            return None
+        if event == "line":
+            lines += 1
+            if lines == place + 1:
+                during()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        mine.acquire()
+    finally:
+        sys.settrace(before)
+    return lines > place
+
+
+@pytest.mark.parametrize("dead_owner", [False, True], ids=["free", "left by a dead owner"])
+def test_wherever_one_stalls_while_it_takes_the_directory_there_is_one_owner(
+    dead_owner: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "SILENT_SECONDS", 0.01)
+    for place in range(1000):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        if dead_owner:
+            write_owner(folder, started="1")
+        stalled, rival = RunDirectoryLock(folder), RunDirectoryLock(folder)
+        owners: list[RunDirectoryLock] = []
+
+        def take_it(mine: RunDirectoryLock, owners: list[RunDirectoryLock] = owners) -> None:
+            with contextlib.suppress(InvalidValue):
+                mine.acquire()
+                owners.append(mine)
+
+        reached = False
+        with contextlib.suppress(InvalidValue):
+            reached = acquire_with_a_stall(stalled, place, lambda rival=rival, take=take_it: take(rival))  # type: ignore[misc]
+            owners.append(stalled)
+        assert len(owners) == 1, place
+        assert owners[0]._is_at_the_end(), place
+        owners[0].release()
+        assert list(folder.iterdir()) == [], place
+        if owners == [stalled] and not reached:
+            break
+    assert place > 10
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_without_hard_links_the_file_itself_is_made_by_one_alone(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+    test_the_second_is_refused_until_the_first_is_done(tmp_path)
+    test_of_many_that_find_a_dead_owner_one_becomes_the_owner(tmp_path)
+
+
+def test_a_link_that_was_made_although_its_answer_was_lost_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def twice(source: Path, target: Path) -> None:
+        link(source, target)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", twice)
+    take(tmp_path)
 
 
 def at_the_first_look(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
