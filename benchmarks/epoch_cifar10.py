@@ -35,7 +35,7 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from resnet_zoo.cli import training
-from resnet_zoo.cli.benchmark_job import append_record
+from resnet_zoo.cli.benchmark_record import append_record
 from resnet_zoo.cli.timing.job import machine
 from resnet_zoo.cli.timing.rounds import seconds_of, wait_for
 from resnet_zoo.model import create_model

@@ -25,7 +25,7 @@ from epoch_cifar10 import EpochClock
 
 from resnet_zoo.cli import training
 from resnet_zoo.cli.bases import read_with_bases
-from resnet_zoo.cli.benchmark_job import append_record
+from resnet_zoo.cli.benchmark_record import append_record
 from resnet_zoo.cli.timing.job import machine
 
 RESULT = Path(__file__).parent / "results" / "recipes.json"

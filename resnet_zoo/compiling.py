@@ -60,8 +60,8 @@ class CompileSettings:
     def __post_init__(self) -> None:
         if self.mode != "auto" and self.backbone is False:
             raise InvalidValue(
-                f"compile.mode={self.mode} would have no effect, since compile.backbone is false. Set it to true or "
-                "auto, or the mode to auto."
+                f"model.compile.mode={self.mode} would have no effect, since model.compile.backbone is false. "
+                "Set it to true or auto, or the mode to auto."
             )
 
 
@@ -123,8 +123,8 @@ def settle(
         asked = getattr(settings, name)
         if asked is True and missing is not None:
             raise InvalidValue(
-                f"compile.{name}=true cannot be done: {missing}. Leave it out, or use 'auto', which compiles where it "
-                "can be done and pays, and says so."
+                f"model.compile.{name}=true cannot be done: {missing}. Leave it out, or use 'auto', which "
+                "compiles where it can be done and pays, and says so."
             )
         reason = missing or (None if asked is True or place.device == "cuda" else NOT_FASTER)
         chosen[name] = bool(asked) and reason is None
@@ -159,7 +159,7 @@ def _mode(mode: Mode, place: Workplace) -> tuple[Mode, str | None]:
         mode == "max-autotune" and place.device == "cuda" and lacking is not None
     ):
         raise InvalidValue(
-            f"compile.mode={mode} cannot be used: it records CUDA graphs, and {lacking}. Use 'default' or 'auto'"
+            f"model.compile.mode={mode} cannot be used: it records CUDA graphs, and {lacking}. Use 'default' or 'auto'"
             f"{', or max-autotune-no-cudagraphs' if mode == 'max-autotune' else ''}."
         )
     return mode, None

@@ -132,12 +132,19 @@ def ema_notes(
     line = f"moving average of the weights: {decay.sentence}; it reaches back over about {back:,.0f} updates"
     notes = [f"{line} ({back / steps_per_epoch:,.1f} epochs)"]
     if total_steps is not None:
-        averaged = max(total_steps - settings.start_epoch * steps_per_epoch, 0) // settings.every_n_steps
+        updates = max(total_steps - settings.start_epoch * steps_per_epoch, 0)
+        averaged = updates // settings.every_n_steps
         share = decay.share_of_the_first(averaged)
-        if share > MOST_OF_THE_BEGINNING:
+        if not updates:
+            notes.append(
+                f"this training ends before ema.start_epoch={settings.start_epoch}, from which on weights are "
+                "averaged: the average is a copy of them"
+            )
+        elif share > MOST_OF_THE_BEGINNING:
+            smaller = f"decay{'' if settings.warm_up else ', or --ema.warm_up true'}"
             notes.append(
                 f"at the end of this training {100 * share:.0f} % of the average are the weights it began with: choose "
-                f"a smaller ema.decay{'' if settings.warm_up else ', or --ema.warm_up true'}"
+                f"a smaller ema.{smaller if averaged else 'every_n_steps'}"
             )
     return notes
 

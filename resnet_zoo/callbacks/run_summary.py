@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -35,11 +36,24 @@ class RunSummary(Callback):
             print(line, file=sys.stderr, flush=True)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Print how the learning rate came about, and what is unusual about its schedule."""
+        """Print how the learning rate came about, and what is unusual about its schedule and the data's."""
+        if not trainer.is_global_zero:
+            return
         notes = getattr(pl_module, "learning_rate_notes", None)
-        if trainer.is_global_zero and notes is not None:
-            for line in notes():
-                print(line, file=sys.stderr, flush=True)
+        remarks = getattr(getattr(trainer, "datamodule", None), "remarks", None)
+        num_epochs = _num_epochs(trainer)
+        lines = [] if notes is None else notes()
+        for line in [*lines, *(remarks(num_epochs) if remarks and num_epochs else [])]:
+            print(line, file=sys.stderr, flush=True)
+
+
+def _num_epochs(trainer: Trainer) -> int | None:
+    """Epochs of the whole training, the last one begun by ``max_steps`` included; None if it has no end."""
+    updates = trainer.estimated_stepping_batches
+    if not math.isfinite(updates) or not math.isfinite(trainer.num_training_batches):
+        return None
+    per_epoch = max(1, math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches))
+    return math.ceil(updates / per_epoch)
 
 
 def _model_line(trainer: Trainer, pl_module: LightningModule) -> str:

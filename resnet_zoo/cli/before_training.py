@@ -13,6 +13,7 @@ import textwrap
 from resnet_zoo.cli.arguments import joined, not_set, parse_arguments
 from resnet_zoo.cli.commands import HELP
 from resnet_zoo.cli.descriptions import DESCRIPTIONS
+from resnet_zoo.errors import InvalidValue
 
 EVALUATIONS = ("validate", "test")
 ALL_KEYS = "--help=all"
@@ -29,7 +30,8 @@ CHOOSING: Keys = {
     "--model.backbone.KEY VALUE",
     "--data NAME": "ImageFolder, ImageNet, CIFAR10, CIFAR100, Digits or Synthetic, or an import path; its arguments "
     "follow as --data.KEY VALUE",
-    "--run_dir DIR": "where everything of the run goes; by default runs/CONFIG/NUMBER",
+    "--run_dir DIR": "where everything of the run goes; by default runs/CONFIG/NUMBER, and of an evaluation "
+    "COMMAND/NUMBER in the run whose checkpoint it is of",
     "--trainer.devices N": "processes on this machine, one a GPU or a share of the CPU's cores",
     "--precision auto": "bfloat16 where the device computes in it; --trainer.precision names one",
 }
@@ -116,6 +118,8 @@ def main(argv: list[str]) -> int:
     if os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")) == "0":
         parse_arguments(words, {})
     if command == "explain":
+        if any(word.startswith("--measure=") for word in words):
+            raise InvalidValue("--measure takes no value. Leave out what stands behind it.")
         explained: int = importlib.import_module("resnet_zoo.cli.explain").main(words)
         return explained
     trained: int = importlib.import_module("resnet_zoo.cli.training").main([command, *words])

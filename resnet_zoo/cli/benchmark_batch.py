@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from resnet_zoo.cli.benchmark_job import add_job_options, job_of, publish, record_of
+from resnet_zoo.cli.benchmark_backbone import parse_with_backbone
+from resnet_zoo.cli.benchmark_job import add_job_options, job_of
+from resnet_zoo.cli.benchmark_record import publish, record_of
 from resnet_zoo.cli.free_memory import free_memory
 from resnet_zoo.cli.parser import CommandParser, positive_int
 from resnet_zoo.errors import InvalidValue
@@ -26,8 +28,8 @@ def main(argv: list[str]) -> int:
     Raises:
         InvalidValue: not even one image fits, or nobody knows how much memory there is.
     """
-    options, rest = _parser().parse_known_args(argv)
-    job, reason = job_of(options, options.name, rest, batch_size=1)
+    options, backbone = parse_with_backbone(_parser(), argv)
+    job, reason = job_of(options, backbone, batch_size=1)
     tries = job.device == "cuda" and options.memory is None
     found = search(job, options.most) if tries else _estimate(job, options)
     if found["largest_batch"] == 0:
@@ -46,9 +48,8 @@ def _parser() -> CommandParser:
         "memory. On a GPU it is found by trying: doubling, then halving the gap. Elsewhere, where a program that\n"
         "takes too much is ended without a word, or for a GPU that is not at hand (--memory), it is estimated: the\n"
         "bytes of all tensors of a step are counted at two small sizes. The backbone's arguments may follow.",
-        "resnet-zoo benchmark batch resnet50 --image-size 224",
+        "resnet-zoo benchmark batch --backbone resnet50 --image-size 224",
     )
-    parser.add_argument("name", help="a name from 'resnet-zoo list', or an import path")
     add_job_options(parser)
     parser.add_argument("--most", type=positive_int, default=65536, help="images to try, or to think of")
     parser.add_argument(

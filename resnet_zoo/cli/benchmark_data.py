@@ -10,7 +10,7 @@ import platform
 import time
 from typing import TYPE_CHECKING, Any
 
-from resnet_zoo.cli.parser import CommandParser, positive_int
+from resnet_zoo.cli.parser import CommandParser, natural_int, positive_float, positive_int
 
 if TYPE_CHECKING:
     from resnet_zoo.data.benchmark.contenders import Job
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
 
     from resnet_zoo.data.benchmark.peers import check_peers
 
-    peers = [name for name in options.against.split(",") if name]
+    peers = list(dict.fromkeys(name for name in options.against.split(",") if name))
     check_peers(peers)
     record = measure_config(rest, options, peers)
     print(json.dumps(record, indent=2) if options.json else as_text(record))
@@ -54,8 +54,10 @@ def _parser() -> CommandParser:
     parser.add_argument("--split", choices=("train", "val"), default="train", help="whose transform to use")
     parser.add_argument("--images", type=positive_int, default=2000, help="in a round")
     parser.add_argument("--rounds", type=positive_int, default=5, help="after one that is not counted")
-    parser.add_argument("--workers", type=int, help="processes, for all alike; by default as 'fit' chooses")
-    parser.add_argument("--need", type=float, help="images/s that the training takes")
+    parser.add_argument(
+        "--workers", type=natural_int, help="processes, for all alike; by default as 'fit' chooses"
+    )
+    parser.add_argument("--need", type=positive_float, help="images/s that the training takes")
     parser.add_argument("--normalise", action="store_true", help="with the normalisation that a device does")
     parser.add_argument("--json", action="store_true", help="print the measurement as a record")
     return parser

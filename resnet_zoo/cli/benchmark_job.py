@@ -1,19 +1,23 @@
-"""What ``benchmark step``, ``model`` and ``batch`` share: the options of a job, and the record that comes of it."""
+"""What the benchmarks of nets are asked: their options, and the job that these describe."""
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from resnet_zoo.cli.benchmark_record import saved_records
 from resnet_zoo.cli.parser import CommandParser, positive_int
+from resnet_zoo.errors import InvalidValue
 
 if TYPE_CHECKING:
     from resnet_zoo.activation_checkpointing import ActivationCheckpointing
+    from resnet_zoo.cli.benchmark_backbone import ChosenBackbone
     from resnet_zoo.cli.timing.job import Job
-    from resnet_zoo.cli.timing.rounds import Spread
+
+
+PRECISIONS = ("32-true", "bf16-mixed")
+"""Of Lightning's trainer, those that are measured."""
 
 
 def add_job_options(parser: CommandParser) -> None:
@@ -22,7 +26,7 @@ def add_job_options(parser: CommandParser) -> None:
     parser.add_argument("--num-classes", type=positive_int, help="logits; else the usual number")
     parser.add_argument(
         "--precision",
-        choices=("auto", "32-true", "bf16-mixed"),
+        choices=("auto", *PRECISIONS),
         default="auto",
         help="auto: bfloat16 autocast where the device computes in it, else float32",
     )
@@ -54,29 +58,40 @@ def add_timing_options(
     parser.add_argument("--rounds", type=positive_int, default=7, help="after one that is not counted")
 
 
-def job_of(options: argparse.Namespace, backbone: str, words: list[str], batch_size: int) -> tuple[Job, str]:
+def job_of(options: argparse.Namespace, backbone: ChosenBackbone, batch_size: int) -> tuple[Job, str]:
     """What the options describe, and the sentence about its precision.
 
+    Args:
+        options: of the command.
+        backbone: with its arguments, as ``parse_with_backbone`` found them.
+        batch_size: images in a step.
+
     Raises:
-        UserMistake: there is no such backbone, argument or part of it, or the device lacks the precision.
+        UserMistake: there is no such backbone, argument or part of it, the device lacks the precision, or the result
+            could not be saved.
     """
-    from resnet_zoo.cli.precision_choice import check_precision, choose_precision, device_of
+    from resnet_zoo.cli.precision_choice import device_of
     from resnet_zoo.registry import registry
 
-    entry = registry.resolve(backbone)
+    if options.save is not None:
+        saved_records(options.save)
+    entry = registry.resolve(backbone.name)
     device = device_of(options.accelerator)
-    choice, reason = options.precision, f"precision {options.precision}, as asked"
-    if choice == "auto":
-        choice, reason = choose_precision(device)
-    check_precision(choice, device, "command line")
+    precision, reason = _precision(options.precision, device)
 
     from resnet_zoo.activation_checkpointing import checkpoint_activations
     from resnet_zoo.cli.backbone_arguments import parse_backbone_arguments
-    from resnet_zoo.cli.measure import measure
+    from resnet_zoo.cli.measure import CHANNELS, measure
     from resnet_zoo.cli.timing.job import Job
 
     builder = entry.load()
-    arguments = parse_backbone_arguments(backbone, builder, words)
+    backbone.check_options(builder)
+    arguments = parse_backbone_arguments(backbone.name, builder, backbone.words)
+    if (channels := arguments.get("in_channels", CHANNELS)) != CHANNELS:
+        raise InvalidValue(
+            f"backbone {backbone.name!r} with in_channels={channels}: images have {CHANNELS} channels in every data "
+            "set of this project, and in its benchmarks. Leave it out."
+        )
     image_size = options.image_size
     if image_size is None and isinstance(arguments.get("image_size"), int):
         image_size = arguments["image_size"]
@@ -86,11 +101,11 @@ def job_of(options: argparse.Namespace, backbone: str, words: list[str], batch_s
         chosen = options.activation_checkpointing.split(",")
     checkpoint_activations(measured.model.backbone, chosen)
     job = Job(
-        backbone=backbone,
+        backbone=backbone.name,
         image_size=measured.image_size,
         num_classes=measured.model.head.out_features,
         batch_size=batch_size,
-        precision=choice,
+        precision=precision,
         device=device,
         arguments=arguments,
         multiply_adds=measured.complexity.multiply_adds,
@@ -99,105 +114,15 @@ def job_of(options: argparse.Namespace, backbone: str, words: list[str], batch_s
     return job, reason
 
 
-def record_of(job: Job, notes: Sequence[str]) -> dict[str, Any]:
-    """What was measured, where and with what, in plain types."""
-    from resnet_zoo.cli.timing.job import machine
+def _precision(asked: str, device: str) -> tuple[str, str]:
+    """The precision that is measured, and the sentence about it."""
+    from resnet_zoo.cli.precision_choice import choose_precision, what_precision_lacks
 
-    return {
-        "backbone": job.backbone,
-        "arguments": job.arguments,
-        "image_size": job.image_size,
-        "precision": job.precision,
-        "activation_checkpointing": job.activation_checkpointing,
-        "notes": list(notes),
-        "machine": machine(job.torch_device),
-    }
-
-
-def timed_record(
-    job: Job, notes: Sequence[str], options: argparse.Namespace, spreads: dict[str, tuple[Spread, float]]
-) -> dict[str, Any]:
-    """The record of interleaved rounds, with what the device could do at best.
-
-    Args:
-        job: what was measured.
-        notes: about precision and memory.
-        options: with ``steps`` of a round and ``rounds``.
-        spreads: by name, seconds of a step and the floating point operations in it.
-    """
-    from resnet_zoo.cli.timing.peaks import measured_peak, published_peak
-
-    record = record_of(job, notes)
-    measured = measured_peak(job.torch_device, job.dtype)
-    return {
-        **record,
-        "batch_size": job.batch_size,
-        "steps": options.steps,
-        "rounds": options.rounds,
-        "peak": {"measured": measured, "published": published_peak(record["machine"]["device"], job.dtype)},
-        "results": [
-            {
-                "name": name,
-                "seconds": spread._asdict(),
-                "images_per_second": job.batch_size / spread.median,
-                "share_of_measured_peak": operations / spread.median / measured,
-            }
-            for name, (spread, operations) in spreads.items()
-        ],
-    }
-
-
-def heading(record: dict[str, Any]) -> list[str]:
-    """The lines above the table of a ``timed_record``."""
-    around, peak, size = record["machine"], record["peak"], record["image_size"]
-    published = f", {peak['published'] / 1e12:,.0f} published" if peak["published"] else ""
-    return [
-        f"{record['backbone']}, {size}x{size} pixels, batch {record['batch_size']}, {record['precision']}; "
-        f"{record['rounds']} rounds of {record['steps']} steps each, in turns",
-        f"{around['device']}, {around['threads']} threads, load {around['load']}; torch {around['torch']}, "
-        f"{around['date']}; matrices: {peak['measured'] / 1e12:,.3g} TFLOP/s measured{published}",
-        *record["notes"],
-        "",
-    ]
-
-
-def results_table(record: dict[str, Any], what: str) -> list[str]:
-    """The lines of a ``timed_record``'s results; where memory was counted, with a column of it.
-
-    Args:
-        record: the measurement.
-        what: was timed, for the head of the times.
-    """
-    with_memory = any(each.get("bytes") for each in record["results"])
-    memory_head = f"{'memory':>12}" if with_memory else ""
-    lines = [f"{'':<22}{f'ms {what}(least to most)':>34}{'images/s':>12}{'of peak':>9}{memory_head}"]
-    for each in record["results"]:
-        memory = f"{each['bytes'] / 2**20:>8,.0f} MiB" if each.get("bytes") else ""
-        lines.append(
-            f"{each['name']:<22}{in_milliseconds(each['seconds']):>34}{each['images_per_second']:>12,.0f}"
-            f"{each['share_of_measured_peak']:>9.1%}{memory}"
+    if asked == "auto":
+        return choose_precision(device)
+    if lacking := what_precision_lacks(asked, device):
+        raise InvalidValue(
+            f"--precision {asked} cannot be used: {lacking}. Use 32-true, or auto, which takes what the device has "
+            "and says what it took."
         )
-    return lines
-
-
-def publish(
-    record: dict[str, Any], options: argparse.Namespace, as_text: Callable[[dict[str, Any]], str]
-) -> None:
-    """Print the record, as a table or with ``--json`` as it is, and with ``--save`` add it to a file."""
-    if options.save is not None:
-        append_record(options.save, record)
-    print(json.dumps(record, indent=2) if options.json else as_text(record))
-
-
-def append_record(path: Path, record: dict[str, Any]) -> None:
-    """Add a record to a file that holds a list of them; without the file it is made."""
-    from resnet_zoo.runs import write_text_atomically
-
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    write_text_atomically(path, json.dumps([*before, record], indent=2) + "\n")
-
-
-def in_milliseconds(seconds: dict[str, float]) -> str:
-    """The median with its spread."""
-    median, least, most = (f"{1e3 * seconds[key]:,.3f}" for key in ("median", "least", "most"))
-    return f"{median} ({least} to {most})"
+    return asked, f"precision {asked}, as asked"

@@ -5,15 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from resnet_zoo.cli.benchmark_job import (
-    add_job_options,
-    add_timing_options,
-    heading,
-    job_of,
-    publish,
-    results_table,
-    timed_record,
-)
+from resnet_zoo.cli.benchmark_backbone import ChosenBackbone, parse_with_backbone
+from resnet_zoo.cli.benchmark_job import add_job_options, add_timing_options, job_of
+from resnet_zoo.cli.benchmark_record import heading, publish, results_table, timed_record
 from resnet_zoo.cli.parser import CommandParser
 
 if TYPE_CHECKING:
@@ -28,25 +22,26 @@ def main(argv: list[str]) -> int:
         "benchmark model",
         "Seconds of a forward pass in evaluation, and of a forward and backward pass in training, of a backbone with\n"
         "its head on random images, channels-last. The backbone's arguments may follow: --shortcut C.",
-        "resnet-zoo benchmark model resnet50 --batch-size 16",
+        "resnet-zoo benchmark model --backbone resnet50 --batch-size 16",
     )
-    parser.add_argument("name", help="a name from 'resnet-zoo list', or an import path")
     add_job_options(parser)
     add_timing_options(parser, 3, "passes of a round")
-    options, rest = parser.parse_known_args(argv)
-    publish(measure_model(options, rest), options, as_text)
+    options, backbone = parse_with_backbone(parser, argv)
+    publish(measure_model(options, backbone), options, as_text)
     return 0
 
 
-def measure_model(options: argparse.Namespace, words: list[str]) -> dict[str, Any]:
+def measure_model(options: argparse.Namespace, backbone: ChosenBackbone) -> dict[str, Any]:
     """Forward and forward with backward, in turns; the result in plain types."""
-    job, reason = job_of(options, options.name, words, options.batch_size)
+    job, reason = job_of(options, backbone, options.batch_size)
 
     from resnet_zoo.cli.allocator import keep_memory
+    from resnet_zoo.cli.out_of_memory import told_when_too_large
     from resnet_zoo.cli.timing.rounds import Spread, in_turns
 
     notes = [reason, *([keep_memory()] if job.device == "cpu" else [])]
-    seconds = in_turns(_passes(job), options.steps, options.rounds, job.torch_device)
+    with told_when_too_large(job):
+        seconds = in_turns(_passes(job), options.steps, options.rounds, job.torch_device)
     operations = {"forward": job.operations / 3, "forward and backward": job.operations}
     spreads = {name: (Spread.of(values), operations[name]) for name, values in seconds.items()}
     return timed_record(job, notes, options, spreads)

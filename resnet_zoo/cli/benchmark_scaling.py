@@ -5,14 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from resnet_zoo.cli.benchmark_job import (
-    add_job_options,
-    add_timing_options,
-    in_milliseconds,
-    job_of,
-    publish,
-    record_of,
-)
+from resnet_zoo.cli.benchmark_backbone import ChosenBackbone, parse_with_backbone
+from resnet_zoo.cli.benchmark_job import add_job_options, add_timing_options, job_of
+from resnet_zoo.cli.benchmark_record import in_milliseconds, publish, record_of
+from resnet_zoo.cli.free_memory import free_memory, resident_memory
 from resnet_zoo.cli.parser import CommandParser
 from resnet_zoo.cores import available_cores
 from resnet_zoo.errors import InvalidValue, SaidElsewhere, UserMistake
@@ -29,7 +25,7 @@ def main(argv: list[str]) -> int:
     Raises:
         InvalidValue: a world size is none, or there are fewer GPUs.
     """
-    options, rest = _parser().parse_known_args(argv)
+    options, backbone = parse_with_backbone(_parser(), argv)
 
     from resnet_zoo.callbacks import quieten_lightning
     from resnet_zoo.cli.launch import detect
@@ -37,8 +33,8 @@ def main(argv: list[str]) -> int:
     quieten_lightning()
     launch = detect()
     if launch.external:
-        return _measure_as_started(launch, options, rest)
-    job, reason = job_of(options, options.backbone, rest, options.batch_size)
+        return _measure_as_started(launch, options, backbone)
+    job, reason = job_of(options, backbone, options.batch_size)
     sizes, notes = world_sizes(options.world_sizes, job.device, _devices(job.device))
 
     from resnet_zoo.cli.timing.scaling import take_turns
@@ -48,7 +44,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _measure_as_started(launch: Launch, options: argparse.Namespace, words: list[str]) -> int:
+def _measure_as_started(launch: Launch, options: argparse.Namespace, backbone: ChosenBackbone) -> int:
     """On the ranks that torchrun or SLURM has started; the first of them publishes."""
     try:
         if options.world_sizes is not None:
@@ -56,7 +52,7 @@ def _measure_as_started(launch: Launch, options: argparse.Namespace, words: list
                 f"--world-sizes {options.world_sizes}: {launch.launcher} has started {launch.world_size} ranks, and "
                 "these are measured. Leave it out."
             )
-        job, reason = job_of(options, options.backbone, words, options.batch_size)
+        job, reason = job_of(options, backbone, options.batch_size)
     except UserMistake as mistake:
         if launch.rank:
             raise SaidElsewhere("rank 0 says it") from mistake
@@ -82,7 +78,6 @@ def _parser() -> CommandParser:
         "resnet-zoo benchmark scaling --backbone resnet20_cifar --world-sizes 1,2",
     )
     add_job_options(parser)
-    parser.add_argument("--backbone", required=True, help="a name from 'resnet-zoo list', or an import path")
     parser.add_argument(
         "--world-sizes",
         metavar="1,2,...",
@@ -110,7 +105,7 @@ def world_sizes(given: str | None, device: str, devices: int) -> tuple[list[int]
         devices: GPUs, or cores.
 
     Raises:
-        InvalidValue: something that is no number of ranks, or more ranks than GPUs.
+        InvalidValue: something that is no number of ranks, more ranks than GPUs, or more than memory holds.
     """
     if given is None:
         return [2**power for power in range(devices.bit_length())], []
@@ -128,9 +123,20 @@ def world_sizes(given: str | None, device: str, devices: int) -> tuple[list[int]
             f"--world-sizes {given}: {sizes[-1]} ranks need as many devices, and this machine has {devices} of kind "
             f"{device}. Use at most {devices}, or '--accelerator cpu'."
         )
+    _check_room(given, sizes[-1])
     return sizes, [
         f"more ranks than the {devices} cores of this process: they take turns, and scale as well as that"
     ]
+
+
+def _check_room(given: str, ranks: int) -> None:
+    """Refuse more processes than there is memory for what each has before it trains: about as much as this one."""
+    free, each = free_memory(), resident_memory()
+    if free is not None and each is not None and ranks * each > free:
+        raise InvalidValue(
+            f"--world-sizes {given}: {ranks} ranks are as many processes, each of which takes about "
+            f"{each / 2**30:.1f} GiB before it trains, and {free / 2**30:.1f} GiB are free. Use at most {free // each}."
+        )
 
 
 def record_of_turns(job: Job, notes: list[str], turns: Turns, options: argparse.Namespace) -> dict[str, Any]:

@@ -7,16 +7,9 @@ import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from resnet_zoo.cli.benchmark_job import (
-    add_job_options,
-    add_timing_options,
-    heading,
-    in_milliseconds,
-    job_of,
-    publish,
-    results_table,
-    timed_record,
-)
+from resnet_zoo.cli.benchmark_backbone import ChosenBackbone, parse_with_backbone
+from resnet_zoo.cli.benchmark_job import add_job_options, add_timing_options, job_of
+from resnet_zoo.cli.benchmark_record import heading, in_milliseconds, publish, results_table, timed_record
 from resnet_zoo.cli.parser import CommandParser
 from resnet_zoo.errors import unknown_name
 
@@ -31,12 +24,12 @@ _EXAMPLE = "resnet-zoo benchmark step --backbone resnet20_cifar --batch-size 128
 
 def main(argv: list[str]) -> int:
     """Measure and print a table, or with ``--json`` the record."""
-    options, rest = _parser().parse_known_args(argv)
+    options, backbone = parse_with_backbone(_parser(), argv)
     names = list(dict.fromkeys(name for name in options.against.split(",") if name))
     for name in names:
         if name not in CONTENDERS:
             raise unknown_name("contender", name, CONTENDERS, "See 'resnet-zoo benchmark step --help'.")
-    publish(measure_step(options, rest, names), options, as_text)
+    publish(measure_step(options, backbone, names), options, as_text)
     return 0
 
 
@@ -49,7 +42,6 @@ def _parser() -> CommandParser:
         _EXAMPLE,
     )
     add_job_options(parser)
-    parser.add_argument("--backbone", required=True, help="a name from 'resnet-zoo list', or an import path")
     parser.add_argument("--against", default="bare", help=f"any of {','.join(CONTENDERS)}; by default bare")
     parser.add_argument(
         "--compile",
@@ -61,17 +53,18 @@ def _parser() -> CommandParser:
     return parser
 
 
-def measure_step(options: argparse.Namespace, words: list[str], names: list[str]) -> dict[str, Any]:
+def measure_step(options: argparse.Namespace, backbone: ChosenBackbone, names: list[str]) -> dict[str, Any]:
     """Let our training and the contenders of these names take turns; the result in plain types."""
-    job, reason = job_of(options, options.backbone, words, options.batch_size)
+    job, reason = job_of(options, backbone, options.batch_size)
     job = replace(job, updates=(options.rounds + 1) * options.steps, compile=options.compile)
 
     from resnet_zoo.cli.allocator import keep_memory
+    from resnet_zoo.cli.out_of_memory import told_when_too_large
     from resnet_zoo.cli.timing.contenders import begin
     from resnet_zoo.cli.timing.fitted import TakingTurns, train_in_turns
 
     memory = keep_memory() if job.device == "cpu" else "memory: as torch manages it on the GPU"
-    with contextlib.ExitStack() as closing:
+    with told_when_too_large(job), contextlib.ExitStack() as closing:
         turns = TakingTurns(begin(names, job, closing), options.steps, job.torch_device)
         compiled = train_in_turns(turns, job)["compile"]
     modes = f", mode {compiled['mode']}" if compiled["backbone"] else ""

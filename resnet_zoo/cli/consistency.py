@@ -5,14 +5,22 @@ from __future__ import annotations
 from resnet_zoo.classifier import ImageClassifier
 from resnet_zoo.data import ImageDataModule
 from resnet_zoo.errors import InvalidValue
+from resnet_zoo.optim import example_of
+
+
+def configured_rate(model: ImageClassifier) -> float:
+    """The learning rate that the config gives, before any rule."""
+    return float(example_of(model.optimizer_factory).param_groups[0]["lr"])
 
 
 def check_training(model: ImageClassifier, data: ImageDataModule) -> None:
     """Refuse settings of model and data that contradict each other.
 
     Raises:
-        InvalidValue: a hold that waits for an error that mixing hides.
+        InvalidValue: a hold that waits for an error that mixing hides, or a rule for the learning rate that has nothing
+            to begin with.
     """
+    model.scaled_rate(configured_rate(model), data.global_batch_size)
     if model.lr_schedule.hold is not None and data.augment.mixing:
         mixing = type(data.augment.mixing[0]).__name__
         raise InvalidValue(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,14 +13,13 @@ from resnet_zoo.callbacks import EmaSettings
 from resnet_zoo.callbacks.ema_decay import decay_of, ema_notes
 from resnet_zoo.cli.arguments import Arguments, parse_arguments
 from resnet_zoo.cli.building import build
-from resnet_zoo.cli.consistency import check_training
+from resnet_zoo.cli.consistency import check_training, configured_rate
+from resnet_zoo.cli.expected_time import length_of_training, measured_precision, time_lines
 from resnet_zoo.cli.image_pipeline import image_lines
 from resnet_zoo.cli.launch import Launch
 from resnet_zoo.cli.names import NAMED_KEYS
-from resnet_zoo.cli.precision_choice import choose_precision, device_of
-from resnet_zoo.cli.run_setup import configured_rate
+from resnet_zoo.cli.precision_choice import check_precision, device_of
 from resnet_zoo.cli.stand_in import with_stand_in
-from resnet_zoo.cli.step_time import measure_step
 from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue, MissingData
 from resnet_zoo.optim import Position, StepSchedule, split_parameters
@@ -39,6 +37,8 @@ def main(argv: list[str]) -> int:
     words = [word for word in argv if word != MEASURE]
     arguments = parse_arguments(words, NAMED_KEYS)
     cli = parsed(arguments)
+    if MEASURE in argv:
+        check_precision(measured_precision(cli), device_of("auto"), cli.where("trainer.precision"))
     described = cli.config.data
     print("\n".join([*_config_lines(cli, arguments), *cli.notes]))
     try:
@@ -58,7 +58,7 @@ def main(argv: list[str]) -> int:
         print("\n" + "\n".join(_ema_lines(cli, built.data, built.ema)))
     print("\n" + "\n".join(_decay_lines(built.model)))
     if MEASURE in argv:
-        print("\n" + "\n".join(_time_lines(cli, built.data, built.model)))
+        print("\n" + "\n".join(time_lines(cli, built.data, built.model, world_size(cli))))
     return 0
 
 
@@ -105,6 +105,11 @@ def _origin(arguments: Arguments, path: tuple[str, ...]) -> str:
 def world_size(cli: TrainingCLI) -> int:
     """Number of processes that the config asks for, without starting any; "auto" counts this machine's GPUs."""
     devices, nodes = cli.config.trainer.devices, int(cli.config.trainer.num_nodes)
+    if nodes < 1 or str(devices) == "0" or devices == []:
+        raise InvalidValue(
+            f"{cli.where('trainer.devices')}: trainer.devices={devices} and trainer.num_nodes={nodes} make no process. "
+            "Use 1 or more of both."
+        )
     if isinstance(devices, str) and devices.lstrip("-").isdecimal():
         devices = int(devices)
     if isinstance(devices, list):
@@ -137,6 +142,7 @@ def _plan_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
         held = rate * schedule.hold.hold_factor
         yield f"{schedule.hold}; until then it is {held:g} at most, the rates below are those after"
     yield from schedule.remarks(position)
+    yield from data.remarks(math.ceil(position.total_epochs))
     yield "epoch  learning rate"
     turns = [schedule.num_warmup_steps(position)]
     if isinstance(schedule, StepSchedule):
@@ -152,24 +158,6 @@ def _ema_lines(cli: TrainingCLI, data: Any, settings: EmaSettings) -> Iterator[s
     decay = decay_of(settings, data.global_batch_size, position.total_steps, position.steps_per_epoch)
     yield "# moving average"
     yield from ema_notes(settings, decay, position.total_steps, position.steps_per_epoch)
-
-
-def length_of_training(cli: TrainingCLI, steps_per_epoch: int) -> Position:
-    """The start of a training of so many updates an epoch, with its length as the config limits it.
-
-    Raises:
-        InvalidValue: nothing limits it.
-    """
-    trainer = cli.config.trainer
-    limits = [trainer.max_steps] if trainer.max_steps is not None and trainer.max_steps >= 0 else []
-    max_epochs = trainer.max_epochs
-    if max_epochs is None and not limits:
-        max_epochs = 1000  # Lightning's own default
-    if max_epochs is not None and max_epochs >= 0:
-        limits.append(max_epochs * steps_per_epoch)
-    if not limits:
-        raise InvalidValue("neither trainer.max_epochs nor trainer.max_steps limits this training.")
-    return Position(0, steps_per_epoch, min(limits))
 
 
 def _epochs_to_show(end: Position, turns: list[int]) -> list[int]:
@@ -190,27 +178,3 @@ def _decay_lines(model: Any) -> Iterator[str]:
         kind = "not decayed" if group.get("weight_decay") == 0.0 else "decayed"
         more = f" and {len(names) - _MOST_NAMES_SHOWN} more" if len(names) > _MOST_NAMES_SHOWN else ""
         yield f"{kind}: {len(names)} tensors, {count:,} values: {', '.join(names[:_MOST_NAMES_SHOWN])}{more}"
-
-
-def _time_lines(cli: TrainingCLI, data: Any, model: Any) -> Iterator[str]:
-    ranks, accumulate = world_size(cli), cli.config.trainer.accumulate_grad_batches
-    per_rank = data.global_batch_size // (ranks * accumulate)
-    end = length_of_training(cli, data.num_updates_per_epoch())
-    sizes = [data.train_size(epoch) for epoch in range(math.ceil(end.total_epochs))]
-    chosen = choose_precision(device_of("auto")).precision if cli.config.precision else None
-    measured = measure_step(model, sizes[0], per_rank, chosen or cli.config.trainer.precision)
-    total = round(end.total_epochs * data.num_samples["train"])
-    growth = statistics.mean((size / sizes[0]) ** 2 for size in sizes)  # the work grows with the area
-    hours = total * growth / measured.images_per_second / 3600
-    yield "# expected time"
-    yield (
-        f"{measured.images_per_second:,.1f} images/s on {measured.device}: steps of {measured.images} images of "
-        f"{sizes[0]}x{sizes[0]}, without reading and decoding"
-    )
-    yield f"{total:,} images in all: {_duration(hours)} on one such device"
-    if ranks > 1:
-        yield f"and {_duration(hours / ranks)} on {ranks} of them, if sharing the work cost nothing"
-
-
-def _duration(hours: float) -> str:
-    return f"{hours:.3g} hours" if hours >= 1 else f"{60 * hours:.3g} minutes"

@@ -1,4 +1,4 @@
-"""How much memory a process may still take. Standard library only."""
+"""How much memory a process may still take, and how much this one has. Standard library only."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ def free_memory() -> int | None:
     available = 1024 * int(lines["MemAvailable"].split()[0])
     left = _left_by_the_container()
     return available if left is None else min(available, left)
+
+
+def resident_memory() -> int | None:
+    """Bytes of memory that this process has at present; None where Linux does not say it."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), None)
 
 
 def _left_by_the_container() -> int | None:

@@ -15,6 +15,9 @@ from resnet_zoo.entry import BackboneEntry
 from resnet_zoo.errors import InvalidValue, UserMistake
 from resnet_zoo.model import ImageModel
 
+CHANNELS = 3
+"""Of the images of every data set."""
+
 USUAL_SIZES = (224, 32)
 """Image sizes tried, in this order, for a backbone that does not name its own."""
 
@@ -53,7 +56,7 @@ def measure(
     backbone: nn.Module,
     image_size: int | None = None,
     num_classes: int | None = None,
-    in_channels: int = 3,
+    in_channels: int = CHANNELS,
 ) -> Measured:
     """Count a backbone with its head.
 

@@ -1,16 +1,25 @@
-"""What to say when a training does not fit into memory."""
+"""What to say when a training, or a measurement of one, does not fit into memory."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import inspect
+import json
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from resnet_zoo.cli.benchmark_job import PRECISIONS
 from resnet_zoo.errors import UserMistake
+from resnet_zoo.registry import registry
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from resnet_zoo.activation_checkpointing import ActivationCheckpointing
+    from resnet_zoo.cli.timing.job import Job
     from resnet_zoo.cli.training_cli import TrainingCLI
 
 
@@ -21,38 +30,97 @@ class OutOfMemory(UserMistake):
 OTHER_WORDS = (
     "can't allocate memory",
     "unable to find an engine to execute this computation",
+    "CUDA out of memory",
+    "CUDA error: out of memory",
 )
-"""Of a CPU, and of cuDNN where no algorithm gets its workspace; torch has no class for either."""
+"""Of a CPU, of cuDNN where no algorithm gets its workspace, and of errors that another process or CUDA itself reports;
+torch has no class for any of them."""
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch found no memory."""
-    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in OTHER_WORDS)
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether torch, or Python itself, found no memory."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in OTHER_WORDS)
 
 
 @contextlib.contextmanager
-def told_when_out_of_memory(cli: TrainingCLI) -> Iterator[None]:
-    """Turn the device's failure to allocate into a sentence with the batch size and what to do.
+def telling(sentence: Callable[[], str], *kinds: type[Exception]) -> Iterator[None]:
+    """Turn a failure to allocate into a sentence.
+
+    Args:
+        sentence: called only then.
+        kinds: of errors that are looked at.
 
     Raises:
-        OutOfMemory: in place of torch's error.
+        OutOfMemory: in place of torch's or Python's error.
     """
     try:
         yield
-    except RuntimeError as error:
+    except kinds as error:
         if not is_out_of_memory(error):
             raise
-        raise OutOfMemory(_sentence(cli)) from error
+        raise OutOfMemory(sentence()) from error
+
+
+def told_when_out_of_memory(cli: TrainingCLI) -> AbstractContextManager[None]:
+    """For a training: batch size, the command that finds a fitting one, and what else helps."""
+    # Python's MemoryError is about the host's memory, not the device's.
+    return telling(lambda: _sentence(cli), RuntimeError)
+
+
+def told_when_too_large(job: Job) -> AbstractContextManager[None]:
+    """For a measurement: batch size, and the command that finds a fitting one."""
+    images = job.batch_size // job.devices
+    return telling(
+        lambda: (
+            f"out of memory with {images:,} images of {job.image_size}x{job.image_size} pixels on {job.device}. "
+            + command_that_fits(
+                job.backbone, job.arguments, job.image_size, job.precision, job.activation_checkpointing
+            )
+        ),
+        RuntimeError,
+        MemoryError,
+    )
+
+
+def command_that_fits(
+    name: str,
+    arguments: Mapping[str, Any],
+    image_size: int,
+    precision: str,
+    checkpointing: ActivationCheckpointing,
+) -> str:
+    """A sentence with the command that finds the largest batch of a net.
+
+    Args:
+        name: of the backbone.
+        arguments: that it was built with.
+        image_size: pixels.
+        precision: of the trainer.
+        checkpointing: of activations.
+    """
+    words = ["--backbone", name]
+    parameters = inspect.signature(registry.resolve(name).load()).parameters
+    for key, value in arguments.items():
+        if value != parameters[key].default:
+            words += [f"--{key}", value if isinstance(value, str) else json.dumps(value)]
+    words += ["--image-size", str(image_size)]
+    if precision in PRECISIONS:
+        words += ["--precision", precision]
+    if checkpointing != "none":
+        parts = checkpointing if isinstance(checkpointing, str) else ",".join(checkpointing)
+        words += ["--activation-checkpointing", parts]
+    return f"'resnet-zoo benchmark batch {shlex.join(words)}' finds the largest number that fits."
 
 
 def _sentence(cli: TrainingCLI) -> str:
     trainer, whole = cli.trainer, cli.datamodule.global_batch_size
     ranks, accumulated = trainer.world_size, trainer.accumulate_grad_batches
     images = whole // (ranks * accumulated)
-    name, size = cli.model.backbone.built_by["name"], cli.datamodule.train_size(trainer.current_epoch)  # type: ignore[index]
+    size = cli.datamodule.train_size(trainer.current_epoch)
+    built_by: dict[str, Any] = cli.model.backbone.built_by  # type: ignore[assignment]
     chosen = cli.config.model.activation_checkpointing
-    parts = chosen if isinstance(chosen, str) else ",".join(chosen)
-    also = "" if parts == "none" else f" --activation-checkpointing {parts}"
     less = (
         ""
         if chosen == "all"
@@ -62,6 +130,6 @@ def _sentence(cli: TrainingCLI) -> str:
     return (
         f"out of memory with {images} images of {size}x{size} pixels at a time on {trainer.strategy.root_device} ("
         f"global batch {whole} = {images} images x {ranks} ranks x {accumulated} accumulated). "
-        f"'resnet-zoo benchmark batch {name} --image-size {size}{also}' finds the largest number that fits; "
+        f"{command_that_fits(built_by['name'], built_by['arguments'], size, str(trainer.precision), chosen)} "
         f"{less}--trainer.accumulate_grad_batches {2 * accumulated}{graph} makes the same updates in smaller pieces."
     )

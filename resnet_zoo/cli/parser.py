@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
+from collections.abc import Iterable
 from typing import NoReturn
 
 from resnet_zoo.errors import InvalidValue, nearest_names
@@ -29,6 +31,11 @@ class CommandParser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
 
+    @property
+    def option_strings(self) -> Iterable[str]:
+        """Every option of the command, as it is written."""
+        return self._option_string_actions
+
     def error(self, message: str) -> NoReturn:
         """Raise the mistake instead of printing the usage.
 
@@ -37,7 +44,7 @@ class CommandParser(argparse.ArgumentParser):
         """
         unrecognized = _UNRECOGNIZED.match(message)
         if unrecognized:
-            nearest = nearest_names(unrecognized[1], self._option_string_actions, count=1)
+            nearest = nearest_names(unrecognized[1], self.option_strings, count=1)
             message += f". Did you mean {nearest[0]!r}?" if nearest else "."
         raise InvalidValue(
             f"{self.prog}: {message.removesuffix('.')}. See '{self.prog} --help'.".replace("?.", "?")
@@ -49,6 +56,24 @@ def positive_int(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def natural_int(text: str) -> int:
+    """The type of an option that counts something of which there may be none."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
+def positive_float(text: str) -> float:
+    """The type of an option for an amount: a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
 
 
 def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:

@@ -46,18 +46,23 @@ def check_precision(precision: str | int | None, device: str, where: str) -> Non
     Raises:
         InvalidValue: with the reason, and what to use.
     """
-    asked, lacking = str(precision), None
-    if device == "cpu" and asked in ("16", "16-mixed", "16-true"):
-        lacking = "a CPU computes in no float16, and torch would take bfloat16 instead without a word"
-    elif device == "cpu" and asked.startswith("bf16") and bfloat16_instructions() is None:
-        lacking = _cpu_lacks_bfloat16()
-    elif device == "cuda" and asked.startswith("bf16"):
-        lacking = _cuda_lacks_bfloat16()
+    lacking = what_precision_lacks(str(precision), device)
     if lacking is not None:
         raise InvalidValue(
-            f"{where}: trainer.precision={asked} cannot be used: {lacking}. Use 32-true, or in place of "
+            f"{where}: trainer.precision={precision} cannot be used: {lacking}. Use 32-true, or in place of "
             "trainer.precision '--precision auto', which takes what the device has and says what it took."
         )
+
+
+def what_precision_lacks(asked: str, device: str) -> str | None:
+    """Why ``device`` does not compute in a precision of Lightning's trainer, for people; None if it does."""
+    if device == "cpu" and asked in ("16", "16-mixed", "16-true"):
+        return "a CPU computes in no float16, and torch would take bfloat16 instead without a word"
+    if device == "cpu" and asked.startswith("bf16") and bfloat16_instructions() is None:
+        return _cpu_lacks_bfloat16()
+    if device == "cuda" and asked.startswith("bf16"):
+        return _cuda_lacks_bfloat16()
+    return None
 
 
 def settle_precision(config: Any, given: bool, where: str) -> list[str]:

@@ -14,6 +14,10 @@ from resnet_zoo.cli.rendezvous import RANK_TIMEOUT
 from resnet_zoo.loggers import WandbSettings
 from resnet_zoo.metrics import WeightsName
 
+RUN_DIR_HELP = (
+    "Folder of this run; by default runs/<config name>/<next number>, of an evaluation <run>/<command>/<next number> "
+    "in the run whose checkpoint it is of."
+)
 Protocol = Literal["center", "ten_crop", "multi_scale"]
 
 
@@ -28,7 +32,7 @@ def add_run_options(parser: LightningArgumentParser, command: str) -> None:
         "--run_dir",
         type=str | None,
         default=None,
-        help="Folder of this run; by default runs/<config name>/<next number>.",
+        help=RUN_DIR_HELP,
     )
     parser.add_argument(
         "--resume",

@@ -13,13 +13,12 @@ from lightning.pytorch import Trainer
 
 from resnet_zoo.callbacks.checkpoint_integrity import newest_valid, set_aside
 from resnet_zoo.callbacks.checkpoint_io import read_checkpoint
-from resnet_zoo.classifier import ImageClassifier
+from resnet_zoo.cli.consistency import configured_rate
 from resnet_zoo.cli.device_options import record_of_device
 from resnet_zoo.cli.launch import RUN_DIR_VARIABLE, on_rank_zero
 from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue, MissingData
 from resnet_zoo.loggers import attach_files, default_loggers
-from resnet_zoo.optim import example_of
 from resnet_zoo.runs import (
     RunDirectory,
     RunDirectoryLock,
@@ -40,42 +39,66 @@ def config_name(cli: TrainingCLI) -> str:
     return names[0] if names else cli.command
 
 
-def open_run_directory(cli: TrainingCLI) -> RunDirectory:
+def open_run_directory(cli: TrainingCLI, folder: Path | None = None) -> RunDirectory:
     """Choose and make the run directory; rank 0 does, all ranks get the same.
+
+    Args:
+        cli: with ``run_dir``, where the user chose it.
+        folder: of numbered runs, where it gets its number otherwise; by default ``runs/<config name>``.
 
     Raises:
         InvalidValue: the directory holds another run, or cannot be written to.
     """
     if cli.launch.launcher == "lightning":
         return RunDirectory(Path(os.environ[RUN_DIR_VARIABLE]))
-    path = on_rank_zero(cli.launch, lambda: str(_chosen_and_locked(cli).path))
+    path = on_rank_zero(cli.launch, lambda: str(_chosen_and_locked(cli, folder).path))
     assert path is not None
     os.environ[RUN_DIR_VARIABLE] = path
     return RunDirectory(Path(path))
 
 
-def _chosen_and_locked(cli: TrainingCLI) -> RunDirectory:
-    directory = _choose(cli)
+def _chosen_and_locked(cli: TrainingCLI, folder: Path | None) -> RunDirectory:
+    directory = _choose(cli, folder or RUNS / config_name(cli))
     lock = RunDirectoryLock(directory.path)
     lock.acquire()
     cli.closing.callback(lock.release)
     if cli.config.resume != "auto":
         RunDirectory.at(directory.path)  # again: two that start at the same moment both found it empty
-    for folder in (directory.path, directory.checkpoints):
-        for path in sweep_unfinished(folder):
+    for swept in (directory.path, directory.checkpoints):
+        for path in sweep_unfinished(swept):
             print(f"removed '{path}', which a killed process left half written.", file=sys.stderr)
     return directory
 
 
-def _choose(cli: TrainingCLI) -> RunDirectory:
+def _choose(cli: TrainingCLI, folder: Path) -> RunDirectory:
     run_dir, resume = cli.config.run_dir, cli.config.resume == "auto"
     if run_dir is not None:
         return RunDirectory.at(Path(run_dir), resume=resume)
     if resume:
-        newest = newest_run(RUNS / config_name(cli))
+        newest = newest_run(folder)
         if newest is not None:
             return RunDirectory.at(newest, resume=True)
-    return RunDirectory.create(RUNS, config_name(cli))
+    return RunDirectory.create(folder.parent, folder.name)
+
+
+def run_of(checkpoint: Path) -> RunDirectory | None:
+    """The run in whose directory a checkpoint lies; None for one that lies elsewhere."""
+    path = checkpoint.resolve().parent.parent
+    directory = RunDirectory(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    return directory if directory.config.is_file() else None
+
+
+def folder_of_evaluations(command: str, checkpoint: Path | None) -> Path:
+    """Where an evaluation gets its number: in the run whose checkpoint it is of, ``<run>/test``, else ``runs/test``.
+
+    Trainings of a config are numbered elsewhere, so that ``--resume auto`` never takes an evaluation for one.
+
+    Args:
+        command: validate, test or predict.
+        checkpoint: the first that is evaluated; None for weights that belong to no run.
+    """
+    run = None if checkpoint is None else run_of(checkpoint)
+    return (RUNS if run is None else run.path) / command
 
 
 def newest_run(folder: Path) -> Path | None:
@@ -188,11 +211,6 @@ def start_run(cli: TrainingCLI, directory: RunDirectory, **record: Any) -> None:
         )
     if cli.command == "fit":
         attach_files(cli.trainer.loggers, (directory.config, directory.record))
-
-
-def configured_rate(model: ImageClassifier) -> float:
-    """The learning rate that the config gives, before any rule."""
-    return float(example_of(model.optimizer_factory).param_groups[0]["lr"])
 
 
 def _device(trainer: Trainer) -> str:

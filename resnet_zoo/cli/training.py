@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,10 +24,12 @@ from resnet_zoo.cli.rendezvous import RANK_TIMEOUT, connect
 from resnet_zoo.cli.resuming import check_resume
 from resnet_zoo.cli.run_end import run_to_its_end
 from resnet_zoo.cli.run_setup import (
+    folder_of_evaluations,
     given_checkpoint,
     named_checkpoint,
     newest_checkpoint,
     open_run_directory,
+    run_of,
     start_run,
 )
 from resnet_zoo.cli.summary import print_fit_table, print_result
@@ -114,12 +115,8 @@ def _with_the_run_s_config(command: str, arguments: Arguments, words: list[str])
         return arguments
     first = parse_scalar(given[0])
     named = str(first[0]) if isinstance(first, list) and first else given[0]
-    config = named_checkpoint(named, arguments.option("run_dir")).resolve().parent.parent / "config.yaml"
-    if not config.is_file():
-        return arguments
-    found = parse_arguments(["--config", os.path.relpath(config), *words], NAMED_KEYS)
-    found.config_names = [config.parent.parent.name]
-    return found
+    run = run_of(named_checkpoint(named, arguments.option("run_dir")))
+    return arguments if run is None else parse_arguments(["--config", str(run.config), *words], NAMED_KEYS)
 
 
 def fit(cli: TrainingCLI, words: list[str]) -> int:
@@ -128,6 +125,7 @@ def fit(cli: TrainingCLI, words: list[str]) -> int:
     Returns:
         the exit code, as ``run_to_its_end`` says.
     """
+    _check_there_is_something_to_train(cli)
     if not cli.trainer.fast_dev_run:  # type: ignore[attr-defined]
         _check_a_score_exists(cli)
     checkpoint = given_checkpoint(cli)
@@ -167,6 +165,15 @@ def _train_and_score(cli: TrainingCLI, directory: RunDirectory, checkpoint: Path
         logger.finalize("success")
 
 
+def _check_there_is_something_to_train(cli: TrainingCLI) -> None:
+    for key in ("max_epochs", "max_steps"):
+        if getattr(cli.trainer, key) == 0:
+            raise InvalidValue(
+                f"{cli.where(f'trainer.{key}')}: trainer.{key}=0 trains nothing. Use 1 or more, or 'validate' or "
+                "'test' for weights that are there already."
+            )
+
+
 def _check_a_score_exists(cli: TrainingCLI) -> None:
     """A monitored score that nothing has would never choose a checkpoint."""
     kept = cli.checkpoints.settings
@@ -186,6 +193,10 @@ def evaluate_checkpoint(cli: TrainingCLI) -> None:
     given = cli.config.ckpt_path
     if given is None and cli.config.model.weights is None:
         raise no_weights(cli.command)
+    if cli.config.resume is not None:
+        raise InvalidValue(
+            f"--resume {cli.config.resume} continues a training, and {cli.command} makes none. Leave it out."
+        )
     if given is None and cli.config.weights is not None:
         raise InvalidValue(
             f"--weights {cli.config.weights} chooses between the weights of a checkpoint, and none is given. Give one "
@@ -209,8 +220,8 @@ def evaluate_checkpoint(cli: TrainingCLI) -> None:
 def _open_evaluation(cli: TrainingCLI, checkpoints: Sequence[Path | None]) -> RunDirectory:
     given = cli.config.ckpt_path
     if {"best", "last"} & set([given] if isinstance(given, str) else given or []):
-        cli.config.run_dir = None  # it named the run to evaluate; the result gets a directory of its own
-    directory = open_run_directory(cli)
+        cli.config.run_dir = None  # it named the run to evaluate
+    directory = open_run_directory(cli, folder_of_evaluations(cli.command, checkpoints[0]))
     start_run(
         cli, directory, evaluates=", ".join(str(path or cli.config.model.weights) for path in checkpoints)
     )

@@ -10,7 +10,8 @@ import torch
 
 from resnet_zoo.cli.arguments import Arguments
 from resnet_zoo.cli.building import build
-from resnet_zoo.cli.explain import length_of_training, world_size
+from resnet_zoo.cli.expected_time import length_of_training
+from resnet_zoo.cli.explain import world_size
 from resnet_zoo.cli.launch import Launch
 from resnet_zoo.cli.training_cli import TrainingCLI
 from resnet_zoo.errors import InvalidValue

@@ -126,6 +126,11 @@ class ImageDataModule(BatchPreparation):
         resizing = self.progressive_resizing
         return self.image_size if resizing is None else resizing.size_at(epoch, self.image_size)
 
+    def remarks(self, num_epochs: int) -> list[str]:
+        """What somebody who starts a training of so many epochs should know, one sentence each; usually nothing."""
+        resizing = self.progressive_resizing
+        return [] if resizing is None else resizing.remarks(num_epochs, self.image_size)
+
     def has_other_views(self) -> bool:
         """Whether evaluation crops image files, so that they have other crops, and can be seen whole.
 

@@ -41,6 +41,8 @@ def check_global_batch_size(global_batch_size: int, world_size: int, accumulatio
     """Refuse a batch size that does not divide evenly over ranks and accumulated batches, naming the nearest
     that do.
     """
+    if accumulation < 1:
+        raise InvalidValue(f"trainer.accumulate_grad_batches={accumulation} is not allowed. Use 1 or more.")
     slots = world_size * accumulation
     if global_batch_size % slots == 0:
         return

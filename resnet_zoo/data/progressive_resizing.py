@@ -90,6 +90,18 @@ class ProgressiveResizing:
         between = self.start_size + share * (end_size - self.start_size)
         return min(max(round(between / self.multiple) * self.multiple, self.start_size), end_size)
 
+    def remarks(self, num_epochs: int, image_size: int) -> list[str]:
+        """What somebody who starts a training of so many epochs should know; usually nothing."""
+        end_size, last = image_size if self.end_size is None else self.end_size, max(num_epochs - 1, 0)
+        largest = self.size_at(last, image_size)
+        if largest == end_size:
+            return []
+        grown = f"grow to {largest} of" if largest > self.start_size else f"stay at {largest}, and never have"
+        return [
+            f"progressive resizing: within the {num_epochs} epochs of this training images {grown} {end_size} pixels, "
+            f"which come with epoch {self.end_epoch}; give an end_epoch of {last} at most"
+        ]
+
     @property
     def most_sizes(self) -> int:
         """No training has more sizes: one before the ramp, one after it, and one for each epoch between."""

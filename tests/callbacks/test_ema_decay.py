@@ -63,6 +63,23 @@ def test_an_average_that_is_still_the_beginning_is_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (
+            EmaSettings(0.9, start_epoch=10),
+            "ends before ema.start_epoch=10, from which on weights are averaged",
+        ),
+        (
+            EmaSettings(0.9, every_n_steps=1001),
+            "100 % of the average are the weights it began with: choose a smaller ema.every_n_steps",
+        ),
+    ],
+)
+def test_an_average_that_a_training_is_too_short_for_is_told(settings: EmaSettings, said: str) -> None:
+    assert said in ema_notes(settings, decay_of(settings, 128, 1000, 100), 1000, 100)[-1]
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"decay": 1.0}, r"ema\.decay=1 is outside \(0, 1\)"),

@@ -64,7 +64,7 @@ def test_the_search_on_a_device_with_a_limit(job: Job) -> None:
         assert found == {"largest_batch": largest, "bytes": 10 * largest, "estimated_for": None}
 
 
-MLP = ("plain_mlp", "--image_size", "8", "--accelerator", "cpu")
+MLP = ("--backbone", "plain_mlp", "--image_size", "8", "--accelerator", "cpu")
 
 
 def test_without_a_gpu_it_is_estimated_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,6 +85,7 @@ def test_checkpointing_makes_room(capsys: pytest.CaptureFixture[str]) -> None:
     needs = []
     for chosen in ("none", "all"):
         words = [
+            "--backbone",
             "resnet_cifar",
             "--depth",
             "32",
@@ -149,7 +150,10 @@ def test_a_training_that_does_not_fit_names_batch_and_command(
     said = capsys.readouterr().err
     assert "out of memory with 16 images of 8x8 pixels" in said
     assert "global batch 32 = 16 images x 1 ranks x 2 accumulated" in said
-    assert "resnet-zoo benchmark batch plain_mlp --image-size 8" in said
+    assert (
+        "'resnet-zoo benchmark batch --backbone plain_mlp --image_size 8 --image-size 8 --precision 32-true' finds"
+        in said
+    )
     assert "--model.activation_checkpointing all keeps fewer activations" in said
     assert json.loads((tmp_path / "run" / "status.json").read_text())["status"] == "failed"
 
@@ -166,7 +170,7 @@ def test_other_failures_stay_what_they_are(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_the_largest_batch_on_a_gpu(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["benchmark", "batch", "resnet20_cifar", "--most", "64", "--json"]) == 0
+    assert main(["benchmark", "batch", "--backbone", "resnet20_cifar", "--most", "64", "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["largest_batch"] == 64
     assert record["bytes"] > 0

@@ -71,6 +71,9 @@ def test_the_verdict_says_how_many_cores_it_takes(capsys: pytest.CaptureFixture[
         (["data", *QUICK, "--against", "torchvison"], "torchvision"),
         (["data", *QUICK, "--against", "timm"], "timm has no pipeline for small images"),
         (["data", *QUICK, "--against", "decode_jpeg"], "decode_jpeg reads files"),
+        (["data", *QUICK, "--workers", "-1"], "'-1' is not a whole number of at least 0"),
+        (["data", *QUICK, "--need", "0"], "'0' is not a number above 0"),
+        (["data", *QUICK, "--need", "nan"], "'nan' is not a number above 0"),
     ],
 )
 def test_mistakes(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

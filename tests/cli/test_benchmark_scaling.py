@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,19 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
+from resnet_zoo.cli import benchmark_scaling
 from resnet_zoo.cli.benchmark_scaling import as_text, record_of_turns, world_sizes
+from resnet_zoo.cli.free_memory import resident_memory
 from resnet_zoo.cli.launch import detect
 from resnet_zoo.cli.main import main
+from resnet_zoo.cli.out_of_memory import OutOfMemory
 from resnet_zoo.cli.timing import scaling
 from resnet_zoo.cli.timing.fitted import train_in
 from resnet_zoo.cli.timing.job import Job
 from resnet_zoo.cli.timing.paced import PacedTraining
+from resnet_zoo.cli.timing.rank_group import RankGroup
 from resnet_zoo.cli.timing.scaling import Turns, take_turns_as_started
-from resnet_zoo.errors import InvalidValue
+from resnet_zoo.errors import InvalidValue, SaidElsewhere
 from tests.ranks import run_on_ranks
 
 TINY = ["--depth", "1", "--width", "8", "--image_size", "8", "--batch-size", "4", "--accelerator", "cpu"]
@@ -50,6 +56,21 @@ def test_cores_may_be_shared_with_a_note_and_gpus_not() -> None:
         InvalidValue, match="3 ranks need as many devices, and this machine has 2 of kind cuda"
     ):
         world_sizes("3", "cuda", 2)
+
+
+def test_more_processes_than_memory_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark_scaling, "resident_memory", lambda: 2**30)
+    monkeypatch.setattr(benchmark_scaling, "free_memory", lambda: 10 * 2**30)
+    assert world_sizes("10", "cpu", 2)[0] == [1, 10]
+    with pytest.raises(
+        InvalidValue, match=r"11 ranks .* takes about 1\.0 GiB .* 10\.0 GiB are free. Use at most 10\."
+    ):
+        world_sizes("11", "cpu", 2)
+
+
+def test_what_this_process_has_is_known() -> None:
+    grown = torch.ones(50, 2**20, dtype=torch.uint8)
+    assert (resident_memory() or 2**30) > grown.numel()
 
 
 @pytest.mark.parametrize("given", ["0", "1,two", "", "1,,2", "-1", "1.5"])
@@ -114,6 +135,22 @@ def test_ranks_exchange_gradients_in_every_other_turn() -> None:
     assert len(together[2]) == len(apart[2]) == 2
     equal = [ours == theirs for ours, theirs in zip(first, second, strict=True)]
     assert equal == [True, False] * 3
+
+
+def test_a_rank_s_mistake_is_raised_here_and_not_that_of_one_that_leaves_it_to_others() -> None:
+    def answers(said: list[Exception | float]) -> RankGroup:
+        group = RankGroup.__new__(RankGroup)
+        group._closing, group._processes, group._pipes = ExitStack(), [], []
+        for answer in said:
+            here, there = multiprocessing.Pipe()
+            there.send(answer)
+            group._pipes.append(here)
+            group._closing.callback(there.close)
+        return group
+
+    with pytest.raises(OutOfMemory, match="too large"):
+        answers([SaidElsewhere(), OutOfMemory("too large"), 1.0]).turn(synchronised=True)
+    assert answers([1.0, 3.0, 2.0]).turn(synchronised=False) == 3.0
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
 
+from resnet_zoo.cli import precision_choice
 from resnet_zoo.cli.benchmark_step import CONTENDERS
 from resnet_zoo.cli.main import main
 from resnet_zoo.cli.timing import fitted
@@ -26,6 +27,7 @@ from resnet_zoo.cli.timing.rounds import Spread, in_turns, seconds_of
 from resnet_zoo.cli.timing.stock_lightning import StockModule, train_with_stock_lightning
 
 TINY = ["--depth", "1", "--width", "8", "--image_size", "8", "--batch-size", "4", "--accelerator", "cpu"]
+BEGIN = "resnet_zoo.cli.timing.contenders"
 JOB = Job("plain_mlp", 8, 10, 4, "32-true", "cpu", {"depth": 1, "width": 8, "image_size": 8}, updates=6)
 
 
@@ -95,7 +97,9 @@ def test_a_record_of_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_table_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["benchmark", "model", "plain_mlp", *TINY, "--steps", "1", "--rounds", "2"]) == 0
+    assert (
+        main(["benchmark", "model", "--backbone", "plain_mlp", *TINY, "--steps", "1", "--rounds", "2"]) == 0
+    )
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("plain_mlp, 8x8 pixels, batch 4")
     assert [line[:22].strip() for line in lines[-2:]] == ["forward", "forward and backward"]
@@ -110,9 +114,18 @@ def test_a_table_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
             "torchvision has no net named",
         ),
         (["step", "--backbone", "plain_mpl"], "'plain_mlp'"),
-        (["model", "plain_mlp", "--batch-size", "0"], "at least 1"),
-        (["batch", "plain_mlp", "--accelerator", "cpu", "--batch-size", "4"], "batch-size"),
+        (["model", "--backbone", "plain_mlp", "--batch-size", "0"], "at least 1"),
+        (["batch", "--backbone", "plain_mlp", "--accelerator", "cpu", "--batch-size", "4"], "batch-size"),
         (["modle", "plain_mlp"], "'model'"),
+        (
+            ["step", "plain_mlp", "--accelerator", "cpu", "--save", "no/folder/x.json"],
+            "--save no/folder/x.json: there is no folder",
+        ),
+        (
+            ["model", "plain_mlp", "--accelerator", "cpu", "--save", "pyproject.toml"],
+            "not a JSON file with a list",
+        ),
+        (["model", "plain_mlp", "--accelerator", "cpu", "--save", "docs"], "not a JSON file with a list"),
     ],
 )
 def test_mistakes_are_named_before_anything_runs(
@@ -120,6 +133,39 @@ def test_mistakes_are_named_before_anything_runs(
 ) -> None:
     assert main(["benchmark", *words]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_precision_that_is_lacking_is_refused_in_the_words_of_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(precision_choice, "bfloat16_instructions", lambda: None)
+    words = ["plain_mlp", "--accelerator", "cpu", "--precision", "bf16-mixed"]
+    assert main(["benchmark", "model", *words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("--precision bf16-mixed cannot be used: ")
+    assert "Use 32-true, or auto" in said
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to")])
+@pytest.mark.parametrize(
+    ("command", "place"), [("model", "resnet_zoo.cli.benchmark_model._passes"), ("step", f"{BEGIN}.begin")]
+)
+def test_what_does_not_fit_into_memory_is_told_with_the_command_that_finds_what_does(
+    command: str,
+    place: str,
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(place, fail)
+    assert main(["benchmark", command, "--backbone", "plain_mlp", *TINY, "--precision", "32-true"]) == 2
+    said = capsys.readouterr().err
+    assert "out of memory with 4 images of 8x8 pixels on cpu" in said
+    net = "--backbone plain_mlp --depth 1 --width 8 --image_size 8 --image-size 8 --precision 32-true"
+    assert f"'resnet-zoo benchmark batch {net}' finds the largest number that fits" in said
 
 
 def test_every_contender_that_can_be_named_is_there() -> None:

@@ -80,6 +80,41 @@ def test_hours_come_from_measured_steps(
     assert float(lines[2].split()[1]) == pytest.approx(seconds / 60 / 2, rel=0.01)
 
 
+def test_images_that_never_grow_are_told_before_and_at_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    growing = ["--data", "Synthetic", "--data.image_size", "16", "--data.num_train", "64", "--data.num_val", "0",
+               "--data.global_batch_size", "32", "--data.progressive_resizing.start_size", "8",
+               "--data.progressive_resizing.end_epoch", "3", "--trainer.max_epochs", "1"]  # fmt: skip
+    words = ["--model.backbone", "resnet20_cifar", "--model.backbone.width", "2", *growing]
+    said = "within the 1 epochs of this training images stay at 8, and never have 16 pixels"
+    assert said in explained(capsys, *words)
+    words += ["--logger", "none", "--trainer.accelerator", "cpu", "--run_dir", str(tmp_path / "run")]
+    assert main(["fit", *words]) == 0
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--measure --trainer.precision 16-mixed", "trainer.precision=16-mixed cannot be used"),
+        ("--measure true", "--measure takes no value"),
+        ("--trainer.devices 0", "trainer.devices=0 and trainer.num_nodes=1 make no process"),
+        ("--trainer.num_nodes 0", "trainer.devices=auto and trainer.num_nodes=0 make no process"),
+        ("--trainer.accumulate_grad_batches 0", "trainer.accumulate_grad_batches=0 is not allowed"),
+        ("--model.batch_size_rule linear", "the learning-rate rule 'linear' needs reference_batch_size"),
+    ],
+)
+def test_mistakes_are_told(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "--config", "quickstart", "--trainer.accelerator", "cpu", *line.split()]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_training_without_updates_takes_no_time(capsys: pytest.CaptureFixture[str]) -> None:
+    text = explained(capsys, "--config", "quickstart", "--trainer.max_epochs", "0", "--measure")
+    assert text.endswith("# expected time\nnone: this training has no updates\n")
+
+
 @pytest.mark.parametrize("command", ["explain", "fit"])
 def test_a_hold_and_mixing_contradict_each_other(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

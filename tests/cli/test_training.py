@@ -166,6 +166,50 @@ def test_runs_are_numbered_by_config(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (tmp_path / "runs" / "quickstart" / "2" / "test.json").exists()
 
 
+def test_evaluations_are_numbered_in_the_run_whose_checkpoint_they_are_of(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (run / "test.json").read_text(), (run / "config.yaml").read_text()
+    monkeypatch.chdir(run.parent)
+    for number, named in enumerate(
+        (["best", "--run_dir", run.name], [f"{run.name}/checkpoints/best.ckpt"]), 1
+    ):
+        capsys.readouterr()
+        assert main(["test", "--logger", "none", "--ckpt_path", *named]) == 0
+        assert f"{run.name}/test/{number}/test.json" in capsys.readouterr().out
+        assert _json(run / "test" / str(number) / "test.json")["top1"] == json.loads(before[0])["top1"]
+    assert ((run / "test.json").read_text(), (run / "config.yaml").read_text()) == before
+
+    # Weights that lie in no run are of nobody; trainings of the config are numbered apart, and continued by number.
+    copy = tmp_path / "best.ckpt"
+    copy.write_bytes((run / "checkpoints" / "best.ckpt").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert main(["validate", "--config", str(run / "config.yaml"), "--ckpt_path", "best.ckpt"]) == 0
+    assert [str(path.parent) for path in Path().rglob("validate.json")] == ["runs/validate/1"]
+
+
+def test_an_evaluation_is_not_resumed(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", "--ckpt_path", "best", "--run_dir", str(run), "--resume", "auto"]) == 2
+    assert "--resume auto continues a training, and validate makes none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--trainer.max_epochs 0", "trainer.max_epochs=0 trains nothing"),
+        ("--trainer.max_steps 0", "trainer.max_steps=0 trains nothing"),
+        ("--trainer.accumulate_grad_batches 0", "trainer.accumulate_grad_batches=0 is not allowed"),
+        ("--model.batch_size_rule linear", "the learning-rate rule 'linear' needs reference_batch_size"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_written(
+    line: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", *SMALL, "--run_dir", str(tmp_path / "run"), *line.split()]) == 2
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_checkpoint_that_does_not_fit_is_refused(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

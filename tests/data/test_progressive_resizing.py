@@ -55,6 +55,24 @@ def test_sizes(resizing: ProgressiveResizing, sizes: list[int]) -> None:
     assert [resizing.size_at(epoch, 32) for epoch in range(6)] == sizes
 
 
+@pytest.mark.parametrize(
+    ("num_epochs", "said"),
+    [
+        (16, []),
+        (13, ["grow to 176 of 192 pixels, which come with epoch 14; give an end_epoch of 12 at most"]),
+        (
+            11,
+            [
+                "stay at 160, and never have 192 pixels, which come with epoch 14; give an end_epoch of 10 at most"
+            ],
+        ),
+    ],
+)
+def test_a_training_that_is_too_short_for_the_ramp_is_told(num_epochs: int, said: list[str]) -> None:
+    remarks = ProgressiveResizing(160, 192, start_epoch=10, end_epoch=14, multiple=4).remarks(num_epochs, 256)
+    assert [remark.partition(" of this training images ")[2] for remark in remarks] == said
+
+
 def test_images_are_averaged_down_and_keep_their_memory_format() -> None:
     images = torch.rand(2, 3, 32, 32).contiguous(memory_format=torch.channels_last)
     small = averaged_down(images, 16)

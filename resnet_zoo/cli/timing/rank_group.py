@@ -14,9 +14,11 @@ from pathlib import Path
 import torch
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
+from resnet_zoo.cli.out_of_memory import told_when_too_large
 from resnet_zoo.cli.timing.fitted import train_in
 from resnet_zoo.cli.timing.job import Job
 from resnet_zoo.cli.timing.paced import PacedTraining
+from resnet_zoo.errors import SaidElsewhere, UserMistake
 
 PATIENCE = 30.0
 """Seconds that processes get to end by themselves."""
@@ -60,12 +62,16 @@ class RankGroup:
             synchronised: whether the ranks exchange gradients and buffers.
 
         Raises:
+            UserMistake: that a rank ended with, as one that its memory does not hold the batch.
             RankFailed: one of them did not get to the end of its turn.
         """
         try:
             for pipe in self._pipes:
                 pipe.send(synchronised)
             return max(self._seconds_of_all())
+        except UserMistake:
+            self.close(patience=1.0)
+            raise
         except (EOFError, OSError) as error:
             # The others wait for the lost one.
             self.close(patience=1.0)
@@ -77,8 +83,12 @@ class RankGroup:
         while waiting:
             for pipe in wait(waiting):
                 assert isinstance(pipe, Connection)
-                yield float(pipe.recv())
+                answer = pipe.recv()
                 waiting.remove(pipe)
+                if not isinstance(answer, UserMistake):
+                    yield float(answer)
+                elif not isinstance(answer, SaidElsewhere):
+                    raise answer
 
     def close(self, patience: float = PATIENCE) -> None:
         """Wait for the processes' end, and end those that do not come to one in so many seconds."""
@@ -98,7 +108,11 @@ def _serve(there: Connection, job: Job, steps: int, run_dir: Path, environment: 
     os.environ.update(environment)
     if job.device == "cpu":
         torch.set_num_threads(1)
-    train_in(run_dir, PacedTraining(steps, there.recv, there.send), job)
+    try:
+        with told_when_too_large(job):
+            train_in(run_dir, PacedTraining(steps, there.recv, there.send), job)
+    except UserMistake as mistake:
+        there.send(mistake)
 
 
 def _as_torchrun_would(rank: int, world_size: int, port: int) -> dict[str, str]:
