@@ -123,7 +123,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         return self.transform(Image.fromarray(self.arrays[index])), self.labels[index]
 
 
-def loader(root: str, split: str, workers: int, batch_size: int = BATCH) -> DataLoader[tuple[Tensor, int]]:
+def loader(root: str, split: str, workers: int, batch_size: int) -> DataLoader[tuple[Tensor, int]]:
     """One split in the usual form."""
     source = ImageFolder(root=root, pipeline="cifar", global_batch_size=batch_size).load_split(split)
     normalize = transforms.Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])
@@ -148,7 +148,7 @@ def accuracy(net: nn.Module, batches: DataLoader[tuple[Tensor, int]]) -> float:
 def usual(root: str, budget: float, clock: Clock) -> dict[str, Any]:
     """The widely copied way; its schedule is far from its first fall when the time is up."""
     workers = os.cpu_count() or 1
-    train, test = loader(root, "train", workers), loader(root, "test", workers)
+    train, test = (loader(root, split, workers, BATCH) for split in ("train", "test"))
     net = create_model("resnet20_cifar", num_classes=10)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-4)
     seconds, updates, scores = 0.0, 0, []
