@@ -97,9 +97,12 @@ def _with_an_unsaved_buffer() -> nn.Module:
 OF_THE_LEAN_LOOP = {
     "lean_loop": (
         "_DataFetcher", "_DataLoaderIterDataFetcher", "_TrainingEpochLoop", "_broadcast_sigterm_tensor",
-        "_first_loop_iter", "_logger_connector", "_start_profiler", "_stop_profiler",
+        "_first_loop_iter", "_logger_connector", "_should_accumulate", "_skip_next_val", "_start_profiler",
+        "_stop_profiler",
     ),
-    "lean_optimization": ("_AutomaticOptimization", "_skip_backward"),
+    "lean_optimization": (
+        "_AutomaticOptimization", "_block_parallel_sync_behavior", "_should_accumulate", "_skip_backward",
+    ),
     "step_hooks": ("_data_connector", "_datahook_selector"),
 }  # fmt: skip
 """By file. ``callbacks/lightning_source.py`` says whether they are what they were, and the loop asks it."""
@@ -153,11 +156,6 @@ ROWS = (
         )
         for file, names in OF_THE_LEAN_LOOP.items()
         for name in names
-    ),
-    Row(
-        "_current_fx_name", ("lean_module.py",),
-        lambda: _calls(LightningModule.__init__, "self._current_fx_name: Optional[str] = None"),
-        "a few microseconds a step",
     ),
     Row(
         "not callable", ("callbacks/idle_hooks.py",),

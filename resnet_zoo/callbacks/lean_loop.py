@@ -66,11 +66,6 @@ class LeanEpochLoop(_TrainingEpochLoop):
             data_fetcher._start_profiler = data_fetcher._stop_profiler = _nothing
         self.automatic_optimization.begin_epoch(self._hooks)
 
-    def update_lr_schedulers(self, interval: str, update_plateau_schedulers: bool) -> None:
-        """Step Lightning's schedulers, if there are some."""
-        if self.trainer.lr_scheduler_configs:
-            super().update_lr_schedulers(interval, update_plateau_schedulers)
-
     def advance(self, data_fetcher: _DataFetcher) -> None:
         """One batch.
 
@@ -115,19 +110,29 @@ class LeanEpochLoop(_TrainingEpochLoop):
         connector._first_loop_iter = connector._first_loop_iter is None
         results.batch, results.batch_size, results.dataloader_idx = batch, None, None
 
-    def _should_check_val_fx(self, data_fetcher: _DataFetcher) -> bool:
-        """Whether a validation follows this batch; Lightning is asked where it may be so."""
+    def on_advance_end(self, data_fetcher: _DataFetcher) -> None:
+        """Validate where it is time, and end where it is; Lightning does both."""
         trainer = self.trainer
-        every = trainer.val_check_batch
-        cannot = (
-            every is not None
-            and not self.batch_progress.is_last_batch
-            and not trainer.should_stop
-            and not isinstance(data_fetcher, _DataLoaderIterDataFetcher)
-            and not math.isinf(every)
-            and self._batches_before_validation() % every != 0
+        if (
+            self._hooks is None
+            or self._skip_next_val
+            or trainer.should_stop
+            or trainer.received_sigterm
+            or self._may_validate()
+        ):
+            super().on_advance_end(data_fetcher)
+        elif not self._should_accumulate():
+            self._batches_that_stepped += 1
+
+    def _may_validate(self) -> bool:
+        """Whether a validation may follow this batch."""
+        every = self.trainer.val_check_batch
+        return (
+            every is None
+            or self.batch_progress.is_last_batch
+            or math.isinf(every)
+            or self._batches_before_validation() % every == 0
         )
-        return not cannot and super()._should_check_val_fx(data_fetcher)
 
     def _batches_before_validation(self) -> int:
         """Of this epoch, or of the training where validations are counted over epochs."""

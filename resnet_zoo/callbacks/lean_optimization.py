@@ -9,8 +9,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.loops.optimization.automatic import ClosureResult, _AutomaticOptimization
+from lightning.pytorch.loops.optimization.automatic import Closure, ClosureResult, _AutomaticOptimization
+from lightning.pytorch.loops.utilities import _block_parallel_sync_behavior
 from lightning.pytorch.plugins.precision import MixedPrecision, Precision
 from lightning.pytorch.strategies import Strategy
 from torch import Tensor
@@ -20,7 +22,7 @@ from resnet_zoo.callbacks.step_hooks import StepHooks
 
 
 class LeanOptimization(_AutomaticOptimization):
-    """Optimizes when it is given hooks as Lightning does, and without them lets Lightning do it.
+    """Optimizes by itself where nobody stands between loss, gradients and update; else Lightning does.
 
     Args:
         trainer: for which.
@@ -28,19 +30,92 @@ class LeanOptimization(_AutomaticOptimization):
 
     def __init__(self, trainer: Trainer) -> None:
         super().__init__(trainer)
-        self.hooks: StepHooks | None = None
-        self._is_direct = False
+        self._hooks: StepHooks | None = None
 
     def begin_epoch(self, hooks: StepHooks | None) -> None:
-        """Take the hooks of an epoch, or none, and see whether anybody stands between loss, gradients and update."""
-        self.hooks = hooks
-        self._is_direct = hooks is not None and is_direct(self.trainer)
+        """Take the hooks of an epoch, or none, and see whether anybody stands in between."""
+        self._hooks = hooks if hooks is not None and is_direct(self.trainer) else None
+        self._step = training_step_of(self.trainer)
 
-    def _training_step(self, kwargs: OrderedDict[str, Any]) -> ClosureResult:
-        if self.hooks is None:
-            return super()._training_step(kwargs)
+    def run(self, optimizer: Optimizer, batch_idx: int, kwargs: OrderedDict[str, Any]) -> dict[str, Any]:
+        """Loss and gradients of a batch, and the update if it is an update's last.
+
+        Args:
+            optimizer: that updates.
+            batch_idx: the batch's number within the epoch.
+            kwargs: of ``training_step``, in the order of its parameters.
+
+        Returns:
+            the loss, detached, and what else ``training_step`` returned; nothing where it returned None.
+
+        Raises:
+            RuntimeError: the optimizer did not ask for gradients, or one of several ranks has none.
+        """
+        hooks = self._hooks
+        if hooks is None or self._skip_backward:
+            return super().run(optimizer, batch_idx, kwargs)
+        result: ClosureResult | None = None
+
+        def closure() -> Tensor | None:
+            nonlocal result
+            result = self._differentiate(hooks, optimizer, batch_idx, kwargs)
+            return result.loss
+
+        if self.trainer.fit_loop._should_accumulate():
+            with _block_parallel_sync_behavior(self.trainer.strategy):
+                closure()
+        else:
+            self._update(hooks, optimizer, closure)
+        if result is None:
+            raise RuntimeError(
+                f"{type(optimizer).__name__}.step() did not call the closure that it was given."
+            )
+        return {} if result.loss is None else result.asdict()
+
+    def _update(self, hooks: StepHooks, optimizer: Optimizer, closure: Callable[[], Tensor | None]) -> None:
         trainer = self.trainer
-        output = self.hooks.named("training_step", trainer.strategy.training_step, *kwargs.values())
+
+        def closure_of_update() -> Tensor | None:
+            loss = closure()
+            hooks.call("on_before_optimizer_step", optimizer)
+            if trainer.gradient_clip_val is not None:
+                hooks.named("configure_gradient_clipping", self._clip, optimizer)
+            return loss
+
+        progress = self.optim_progress.optimizer.step
+        progress.increment_ready()
+        hooks.named("optimizer_step", optimizer.step, closure_of_update)
+        progress.increment_completed()
+
+    @torch.enable_grad()
+    def _differentiate(
+        self, hooks: StepHooks, optimizer: Optimizer, batch_idx: int, arguments: OrderedDict[str, Any]
+    ) -> ClosureResult:
+        """Loss and gradients of a batch, added to those of the update's batches before it."""
+        trainer, strategy = self.trainer, self.trainer.strategy
+        result = self._result_of(hooks.named("training_step", self._step, *arguments.values()))
+        loss = result.closure_loss
+        if batch_idx % trainer.accumulate_grad_batches == 0:
+            progress = self.optim_progress.optimizer.zero_grad
+            progress.increment_ready()
+            hooks.call("on_before_zero_grad", optimizer)
+            progress.increment_started()
+            zero = hooks.module.optimizer_zero_grad
+            hooks.named("optimizer_zero_grad", zero, trainer.current_epoch, batch_idx, optimizer)
+            progress.increment_completed()
+        if loss is None:
+            Closure.warning_cache.warn("training_step returned None: this batch has no part in the update.")
+            return result
+        strategy.pre_backward(loss)
+        hooks.call("on_before_backward", loss)
+        hooks.named("backward", hooks.module.backward, loss)
+        hooks.call("on_after_backward")
+        strategy.post_backward(loss)
+        return result
+
+    def _result_of(self, output: Any) -> ClosureResult:
+        """What ``training_step`` returned, divided by the number of batches of an update."""
+        trainer = self.trainer
         if isinstance(output, Tensor) and trainer.accumulate_grad_batches == 1:
             return ClosureResult(output)
         if output is None and trainer.world_size > 1:
@@ -49,54 +124,24 @@ class LeanOptimization(_AutomaticOptimization):
             )
         return ClosureResult.from_training_step_output(output, trainer.accumulate_grad_batches)
 
-    def _on_before_zero_grad(self, optimizer: Optimizer) -> None:
-        if self.hooks is None:
-            super()._on_before_zero_grad(optimizer)
-            return
-        progress = self.optim_progress.optimizer.zero_grad
-        progress.increment_ready()
-        self.hooks.call("on_before_zero_grad", optimizer)
-        progress.increment_started()
-
-    def _make_backward_fn(self, optimizer: Optimizer) -> Callable[[Tensor], None] | None:
-        if self.hooks is None or self._skip_backward:
-            return super()._make_backward_fn(optimizer)
-        hooks, strategy = self.hooks, self.trainer.strategy
-        if not self._is_direct:
-            return lambda loss: hooks.named("backward", strategy.backward, loss, optimizer)
-
-        def backward(loss: Tensor) -> None:
-            strategy.pre_backward(loss)
-            hooks.call("on_before_backward", loss)
-            hooks.named("backward", hooks.module.backward, loss)
-            hooks.call("on_after_backward")
-            strategy.post_backward(loss)
-
-        return backward
-
-    def _optimizer_step(self, batch_idx: int, train_step_and_backward_closure: Callable[[], Any]) -> None:
-        if self.hooks is None or not self._is_direct:
-            super()._optimizer_step(batch_idx, train_step_and_backward_closure)
-            return
-        trainer, hooks, optimizer = self.trainer, self.hooks, self.trainer.optimizers[0]
-
-        def closure() -> Any:
-            loss = train_step_and_backward_closure()
-            hooks.call("on_before_optimizer_step", optimizer)
-            if trainer.gradient_clip_val is not None:
-                hooks.named("configure_gradient_clipping", self._clip, optimizer)
-            return loss
-
-        progress = self.optim_progress.optimizer.step
-        progress.increment_ready()
-        hooks.named("optimizer_step", optimizer.step, closure)
-        progress.increment_completed()
-
     def _clip(self, optimizer: Optimizer) -> None:
         trainer = self.trainer
         trainer.lightning_module.configure_gradient_clipping(
             optimizer, trainer.gradient_clip_val, trainer.gradient_clip_algorithm
         )
+
+
+def training_step_of(trainer: Trainer) -> Callable[..., Any]:
+    """The module's own ``training_step`` where no strategy has wrapped it and no precision plugin has a context for it;
+    else the strategy's.
+    """
+    module, strategy = trainer.lightning_module, trainer.strategy
+    is_bare = (
+        strategy.model is module
+        and _has_only(strategy, Strategy, "training_step")
+        and _has_only(trainer.precision_plugin, Precision, "train_step_context", "forward_context")
+    )
+    return module.training_step if is_bare else strategy.training_step
 
 
 def is_direct(trainer: Trainer) -> bool:

@@ -22,16 +22,22 @@ class StepSeeds(Callback):
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+        self._generators: list[torch.Generator] = []
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Find the CPU's generator, and the one of the GPU in use."""
+        self._generators = [torch.default_generator]
+        if pl_module.device.type == "cuda":
+            self._generators.append(torch.cuda.default_generators[pl_module.device.index or 0])
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Seed the CPU's generator, and the one of the GPU in use."""
+        """Seed them."""
         batch_of_update = batch_idx % trainer.accumulate_grad_batches
         seed = step_seed(self.seed, trainer.global_step, batch_of_update, trainer.global_rank)
-        torch.default_generator.manual_seed(seed)
-        if pl_module.device.type == "cuda":
-            torch.cuda.default_generators[pl_module.device.index or 0].manual_seed(seed)
+        for generator in self._generators:
+            generator.manual_seed(seed)
 
 
 def step_seed(seed: int, update: int, batch: int, rank: int) -> int:

@@ -81,4 +81,8 @@ def test_written_hooks_are_called_and_nothing_else_changes() -> None:
 def test_attributes_of_a_lean_module_are_still_registered() -> None:
     net = LeanNet()
     net.more = nn.Linear(1, 1)
-    assert "more.weight" in dict(net.named_parameters())
+    net.later = None
+    net.later = nn.Parameter(torch.ones(1))
+    assert {"more.weight", "later"} <= set(dict(net.named_parameters()))
+    net.later = None
+    assert "later" not in dict(net.named_parameters())

@@ -43,16 +43,24 @@ def test_what_is_missing_counts_as_changed() -> None:
     assert lightning_source.digest("loops.nowhere:nothing") is None
 
 
+def plain(value: Any) -> Any:
+    """A number, or a step's outputs; None for anything else."""
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, Tensor) and value.numel() == 1:
+        return float(value.detach())
+    return value if isinstance(value, int | float) else None
+
+
 def note_calls(owner: Any, names: tuple[str, ...], events: list[Event], module: CountingModule) -> None:
     """Put the name of every call, what the module takes itself to be in, and plain arguments among the events."""
 
     def noted(name: str, hook: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(hook)
         def call(*arguments: Any, **more: Any) -> Any:
-            values = [float(a.detach()) if isinstance(a, Tensor) and a.numel() == 1 else a for a in arguments]
-            plain = [a for a in values if isinstance(a, (int, float))]
+            values = [value for value in map(plain, arguments) if value is not None]
             events.append(
-                (type(owner).__name__, name, module._current_fx_name, *plain, torch.is_grad_enabled())
+                (type(owner).__name__, name, module._current_fx_name, *values, torch.is_grad_enabled())
             )
             return hook(*arguments, **more)
 
@@ -94,6 +102,21 @@ class OneArgument(CountingModule):
 
     def training_step(self, batch: Any) -> Tensor:  # type: ignore[override]
         return super().training_step(batch, 0)
+
+
+class MoreOutputs(CountingModule):
+    """Returns more than a loss, and nothing at all for one batch."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        loss = super().training_step(batch, batch_idx)
+        return None if batch_idx == 2 else {"loss": loss, "more": batch_idx}
+
+
+class Searches(CountingModule):
+    """Has an optimizer that computes loss and gradients several times in an update."""
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.LBFGS(self.parameters(), lr=0.1, max_iter=3)
 
 
 class EndsEarly(CountingModule):
@@ -142,6 +165,9 @@ def train(
         (CountingModule, {"callbacks": [Logging()], "accumulate_grad_batches": 2, "limit_val_batches": 0}),
         (OneArgument, {"precision": "bf16-mixed"}),
         (EndsEarly, {}),
+        (MoreOutputs, {}),
+        (MoreOutputs, {"accumulate_grad_batches": 2}),
+        (Searches, {}),
     ],
     ids=[
         "usual",
@@ -152,20 +178,41 @@ def train(
         "no validation",
         "one argument",
         "ends early",
+        "more outputs",
+        "more outputs, accumulated",
+        "several gradients an update",
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*training_step.* returned .*None")
 def test_a_training_is_the_same(
     kind: type[CountingModule], settings: dict[str, Any], direct: bool, images: Any, make_trainer: Any
 ) -> None:
     stock = train(False, kind, images, make_trainer, direct, **settings)
     lean = train(True, kind, images, make_trainer, direct, **settings)
     assert lean[4]._hooks is not None
-    assert lean[4].automatic_optimization._is_direct is direct
+    assert (lean[4].automatic_optimization._hooks is not None) is direct
     assert lean[0] == stock[0]
     assert len(lean[0]) > 50
     assert lean[1] == stock[1]
     assert all(torch.equal(lean[2][name], value) for name, value in stock[2].items())
     assert lean[3] == stock[3]
+
+
+class Lazy(torch.optim.SGD):
+    """Makes its step without asking for gradients."""
+
+    def step(self, closure: Any = None) -> None:
+        super().step()
+
+
+class LazilyOptimized(CountingModule):
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return Lazy(self.parameters(), lr=0.1)
+
+
+def test_an_optimizer_without_gradients_is_refused(images: Any, make_trainer: Any) -> None:
+    with pytest.raises(RuntimeError, match=r"Lazy\.step\(\) did not call the closure"):
+        train(True, LazilyOptimized, images, make_trainer)
 
 
 def test_profilers_see_everything(images: Any, make_trainer: Any) -> None:

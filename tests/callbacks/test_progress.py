@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
 import pytest
+from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
 
 from resnet_zoo.callbacks import MetricsWriter, ProgressLines, TerminalBar, default_progress_bar
 
@@ -100,9 +102,34 @@ def test_the_bar_shows_our_numbers_on_standard_error(
     assert "v_num" not in err
 
 
-def test_the_bar_refreshes_rarely(make_trainer: Any, module: Any, images: Any) -> None:
-    bar = TerminalBar()
-    assert bar.refresh_rate >= 20
-    trainer = make_trainer(callbacks=[bar], enable_progress_bar=True)
+def count_refreshes(make_trainer: Any, net: Any, loader: Any, seconds: float) -> int:
+    """Of a training of two epochs."""
+    with pytest.MonkeyPatch.context() as patch:
+        refreshes: list[object] = []
+        patch.setattr(Tqdm, "refresh", lambda bar, *args, **kwargs: refreshes.append(bar))
+        make_trainer(callbacks=[TerminalBar(seconds)], enable_progress_bar=True).fit(net, loader)
+    return len(refreshes)
+
+
+def test_the_bar_is_drawn_once_where_it_is_time_and_at_an_epoch_s_end(
+    make_trainer: Any, module: Any, images: Any
+) -> None:
+    always = count_refreshes(make_trainer, module(), images(32), seconds=0.0)
+    never = count_refreshes(make_trainer, module(), images(32), seconds=math.inf)
+    # After the first of all batches and the last of each epoch, instead of after all 16.
+    assert always - never == 16 - 3
+
+
+def test_a_switched_off_bar_is_not_drawn(
+    make_trainer: Any, module: Any, images: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bar = TerminalBar(seconds=0.0)
+    bar.disable()
+    fit(make_trainer, module, images, bar)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_bar_goes_through_evaluations(make_trainer: Any, module: Any, images: Any) -> None:
+    trainer = make_trainer(callbacks=[TerminalBar()], enable_progress_bar=True)
     trainer.validate(module(), images(10), verbose=False)
     trainer.test(module(), images(10), verbose=False)
