@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import time
 import traceback
-import warnings
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
@@ -48,16 +47,12 @@ def run_on_ranks(
         context.Process(target=_rank, args=(rank, world_size, table.port, pipes[rank][1], function, args))
         for rank in range(world_size)
     ]
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # of forking a process that has threads, on 3.12 and later
-        # A rank must not clean up after the test process, whose threads it does not have: it would wait for them.
-        gc.freeze()
-        for process, (_, end_of_rank) in zip(processes, pipes, strict=True):
-            process.start()
-            end_of_rank.close()  # so that a rank that dies closes the pipe
-        gc.unfreeze()
+    # A rank must not clean up after the test process, whose threads it does not have: it would wait for them.
+    gc.freeze()
+    for process, (_, end_of_rank) in zip(processes, pipes, strict=True):
+        process.start()
+        end_of_rank.close()  # so that a rank that dies closes the pipe
+    gc.unfreeze()
     deadline = time.monotonic() + timeout
     try:
         answers = [_answer(pipe[0], deadline) for pipe in pipes]

@@ -10,7 +10,7 @@ import pytest
 from resnet_zoo.cli.main import main
 
 CONFIG = """
-trainer: {max_epochs: 10, accelerator: cpu, enable_progress_bar: false}
+trainer: {max_epochs: 16, accelerator: cpu, enable_progress_bar: false}
 model:
   backbone: {class_path: tests.small_nets.convolutional}
   optimizer: {class_path: SGD, init_args: {lr: LR, momentum: 0.9}}

@@ -67,7 +67,6 @@ def write_ones(memory: SharedMemory, slot: Slot) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
-@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_memory_reaches_a_process_however_it_is_started(method: str) -> None:
     slots = Slots(1)
     slots.grow(100)
