@@ -23,6 +23,7 @@ _NO_VALUE = re.compile(r"argument (?P<option>--\S+): expected one argument")
 _LINKED = re.compile(r'Linked "(?P<key>[^"]+)" must be given via "(?P<source>[^"]+)"')
 _NOT_A_GROUP = re.compile(r"Unable to load config '(?P<value>[^']*)'")
 _NOT_A_CLASS = re.compile(r"Expected a dot import path string: (?P<given>\S+)")
+_MEANT = {"trainer.precision=auto": " Did you mean the key 'precision', as in --precision auto?"}
 _EXPECTED = re.compile(r"Expected an? (?P<type>.+?)(?:\. Got value: .*|: .*)?$")
 
 
@@ -83,13 +84,15 @@ def _invalid_value(message: str, arguments: Arguments, known: list[str]) -> User
     expected = [_readable_type(match["type"]) for line in reasons if (match := _EXPECTED.search(line))]
     expected = list(dict.fromkeys(kind for kind in expected if "path" not in kind)) or expected
     if set(expected) <= {"null"} and (match := _NOT_A_CLASS.search(message, keys[-1].end())):
+        arguments_of_its_class = "" if isinstance(value, list) else f", or arguments, as --{shown}.KEY VALUE"
         return InvalidValue(
             f"{where}: {shown!r} has {match['given']!r}, which is no class that is known. Give its import path, as "
-            "package.module.Class."
+            f"package.module.Class{arguments_of_its_class}."
         )
     if not expected:
         return InvalidValue(f"{where}: {shown!r} cannot be {value!r}: {' '.join(' '.join(reasons).split())}")
-    return InvalidValue(f"{where}: {shown!r} cannot be {value!r}. Allowed: {' or '.join(expected)}.")
+    hint = _MEANT.get(f"{shown}={value}", "")
+    return InvalidValue(f"{where}: {shown!r} cannot be {value!r}.{hint} Allowed: {' or '.join(expected)}.")
 
 
 def _not_a_group(key: str, value: str, arguments: Arguments, known: list[str]) -> UserMistake:

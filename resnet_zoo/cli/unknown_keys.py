@@ -8,7 +8,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from resnet_zoo.cli.arguments import Arguments, lookup
-from resnet_zoo.cli.config_files import KeyPath
+from resnet_zoo.cli.config_files import KeyPath, parse_scalar
 from resnet_zoo.cli.configs import shipped_configs
 from resnet_zoo.errors import InvalidValue, UnknownName, UserMistake, nearest_names
 
@@ -44,12 +44,25 @@ def unknown_argument(full_key: str, arguments: Arguments, known: list[str]) -> U
             return _no_such_key(
                 "--" + name, key, _class_of(arguments, tuple(owner.split("."))), "command line"
             )
+        if class_path := _class_with_argument(parse_scalar(option.partition("=")[2]), key):
+            return _no_such_key(f"--{name}: {key}", key, class_path, "command line")
     for path in arguments.config.paths_ending_in(key):
         if len(path) >= 2 and path[-2] in ("init_args", "dict_kwargs"):
             shown = ".".join(path[:-2] + path[-1:])
             where = str(arguments.config.origin_of(path))
             return _no_such_key(shown, key, _class_of(arguments, path[:-2]), where)
     return unknown_key(full_key, arguments, known)
+
+
+def _class_with_argument(value: Any, key: str) -> str | None:
+    """The class that is given an argument of this name somewhere within a value, as in a list of augmentations."""
+    if isinstance(value, list):
+        return next(filter(None, (_class_with_argument(each, key) for each in value)), None)
+    if not isinstance(value, dict):
+        return None
+    if key in (value.get("init_args") or {}):
+        return str(value.get("class_path"))
+    return _class_with_argument(list(value.values()), key)
 
 
 def _class_of(arguments: Arguments, path: KeyPath) -> str | None:

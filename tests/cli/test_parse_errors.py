@@ -78,6 +78,8 @@ def test_a_mistake_in_a_file_names_the_line(
         ("--model.optimizer SDG", "no optimizer in torch.optim named 'SDG'. Did you mean 'SGD'?"),
         ("--model.optimizer torch.optim.SDG", "no optimizer at 'torch.optim.SDG': module 'torch.optim' has no attribute 'SDG'."),
         ("--model.optimizer nowhere.Lamb", "no optimizer at 'nowhere.Lamb': nowhere is not installed. Install nowhere, or use torch.optim."),
+        ("--trainer.precision auto", "command line: 'trainer.precision' cannot be 'auto'. Did you mean the key 'precision', as in --precision auto? Allowed: "),
+        ("--data.progressive_resizing 64", "command line: 'data.progressive_resizing' has '64', which is no class that is known. Give its import path, as package.module.Class, or arguments, as --data.progressive_resizing.KEY VALUE."),
         ("--logger wandbb", "command line: 'logger' cannot be 'wandbb'. Allowed: one of 'wandb', 'tensorboard', 'none'."),
         ("--epochs 3", "command line: unknown key '--epochs'. Did you mean 'trainer.max_epochs'?"),
         ("--batch-size 3", "command line: unknown key '--batch-size'. Did you mean 'data.global_batch_size'?"),
@@ -106,6 +108,14 @@ def test_a_mistake_on_the_command_line_says_so(
     words: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _refused(capsys, "fit", "--config", "quickstart", *words.split()).startswith(message)
+
+
+def test_an_argument_that_a_class_of_a_list_has_not_is_named_with_those_it_has(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ("--data.augment", "[RandomErasing, {class_path: MixUp, init_args: {imges_per_share: 4}}]")
+    said = "command line: unknown key '--data.augment: imges_per_share'. Did you mean 'images_per_share'? MixUp accepts: "
+    assert _refused(capsys, "fit", "--config", "quickstart", *words).startswith(said)
 
 
 def test_what_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
