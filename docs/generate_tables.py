@@ -29,6 +29,7 @@ from docs.speed_tables import (  # noqa: E402
     data_speed,
     data_speed_in_short,
     ema_cost,
+    model_speed,
     race,
     race_in_short,
     recipes_learn,
@@ -59,7 +60,7 @@ def commands() -> str:
 
 def measured_configs() -> str:
     """Those shipped experiments that have a result, and how many have none."""
-    heads = {path.stem: config_head(path) for path in sorted((PROJECT / "configs").glob("*.yaml"))}
+    heads = {name: config_head(path) for name, path in experiments_shipped().items()}
     measured = {name: head for name, head in heads.items() if head["Result"] != UNMEASURED}
     rows = ((f"`{name}`", head["Title"], head["Result"]) for name, head in measured.items())
     rest = (
@@ -71,17 +72,23 @@ def measured_configs() -> str:
 
 def recipes() -> str:
     """Every shipped experiment: where it comes from, what is published for it, and what we measured."""
-    folder, rows = PROJECT / "configs", []
-    for path in sorted((*folder.glob("*.yaml"), *folder.glob("cifar10_30_epochs/*.yaml"))):
+    rows = []
+    for name, path in experiments_shipped().items():
         head = config_head(path)
         source = "<br>".join(
             f"{'Needs ' if word == 'Needs' else ''}{head[word]}"
             for word in ("Paper", "Note", "Needs")
             if word in head
         )
-        name = f"`{path.relative_to(folder).with_suffix('').as_posix()}`"
-        rows.append((name, head["Title"], source, head.get("Published", ""), head["Result"]))
+        rows.append((f"`{name}`", head["Title"], source, head.get("Published", ""), head["Result"]))
     return table(("config", "what it trains", "source, remarks, needs", "published by others", "ours"), rows)
+
+
+def experiments_shipped() -> dict[str, Path]:
+    """The files of all configs that train something, by the names that ``--config`` takes."""
+    folder = PROJECT / "configs"
+    paths = sorted((*folder.glob("*.yaml"), *folder.glob("cifar10_30_epochs/*.yaml")))
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}
 
 
 def config_head(path: Path) -> dict[str, str]:
@@ -174,6 +181,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ema_cost": ema_cost,
     "experiments": experiments,
     "measured_configs": measured_configs,
+    "model_speed": model_speed,
     "optimizer_update": optimizer_update,
     "race": race,
     "race_in_short": race_in_short,

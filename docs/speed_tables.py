@@ -181,11 +181,36 @@ def step_speed() -> str:
         for each in record["results"]:
             times = "{} ({} to {})".format(*(f"{1e3 * value:,.2f}" for value in each["seconds"].values()))
             speed = each["images_per_second"]
-            rows.append((net, each["name"], times, f"{speed:,.{1 if speed < 100 else 0}f}", tax or ""))
+            share = f"{each['share_of_measured_peak']:.1%}"
+            rows.append((net, each["name"], times, f"{speed:,.{1 if speed < 100 else 0}f}", share, tax or ""))
             net = tax = ""  # for the first line of each net
         parts = {key: record["machine"][key] for key in ("device", "threads", "torch", "lightning", "date")}
         machines.append(", ".join(f"{key} {value}" for key, value in parts.items()))
-    head = ("net, images, precision", "loop", "ms a step (least to most):", "images/s:", "tax over bare:")
+    head = (
+        "net, images, precision",
+        "loop",
+        "ms a step (least to most):",
+        "images/s:",
+        "of peak:",
+        "tax over bare:",
+    )
+    return table(head, rows) + f"\n{'; '.join(dict.fromkeys(machines))}.\n"
+
+
+def model_speed() -> str:
+    """Milliseconds of a pass through a net: ``benchmark model --save``."""
+    rows, machines = [], []
+    for record in json.loads((RESULTS / "model_speed.json").read_text()):
+        net = "`{backbone}`, {image_size} pixels, batch {batch_size}, {precision}".format(**record)
+        for each in record["results"]:
+            times = "{} ({} to {})".format(*(f"{1e3 * value:,.0f}" for value in each["seconds"].values()))
+            speed = each["images_per_second"]
+            share = f"{each['share_of_measured_peak']:.1%}"
+            rows.append((net, each["name"], times, f"{speed:,.{1 if speed < 100 else 0}f}", share))
+            net = ""
+        parts = {key: record["machine"][key] for key in ("device", "threads", "torch", "date")}
+        machines.append(", ".join(f"{key} {value}" for key, value in parts.items()))
+    head = ("net, images, precision", "passes", "ms (least to most):", "images/s:", "of peak:")
     return table(head, rows) + f"\n{'; '.join(dict.fromkeys(machines))}.\n"
 
 

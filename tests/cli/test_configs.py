@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from resnet_zoo import list_backbones
 from resnet_zoo.cli.arguments import parse_arguments
 from resnet_zoo.cli.configs import find_config, shipped_configs
 from resnet_zoo.cli.launch import Launch
@@ -60,6 +62,21 @@ def test_every_experiment_says_where_it_comes_from(name: str) -> None:
         assert any(line.startswith(part) for line in header), f"{name} has no {part!r} in its header"
     run = next(line for line in header if line.startswith("# Run: "))
     assert f"--config {name} " in f"{run} ", f"{name} is run by its own name"
+
+
+def test_every_net_for_cifar_has_thirty_epochs() -> None:
+    nets = {name for name in list_backbones("*_cifar") if re.search(r"\d_cifar$", name)}
+    assert {f"cifar10_30_epochs/{net}" for net in nets} <= set(EXPERIMENTS)
+
+
+def test_the_result_of_the_fast_recipe_is_that_of_the_race() -> None:
+    path = shipped_configs()["r20_cifar10_fast"]
+    head = " ".join(line.lstrip("# ") for line in path.read_text().splitlines() if line.startswith("#"))
+    said = re.findall(r"\b\d\d\.\d\d\b", head.split("Result:")[1])
+    records = json.loads((path.parent.parent / "benchmarks/results/race_cifar10.json").read_text())
+    raced = [record for record in records if (record["contestant"], record["clock"]) == ("ours", "wall")]
+    raced.sort(key=lambda record: (-record["minutes"], record["seed"]))
+    assert said == [f"{record['top1']:.2f}" for record in raced]
 
 
 @pytest.mark.parametrize(
