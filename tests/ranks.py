@@ -9,13 +9,12 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import socket
 import time
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
-
-from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 
 class RankFailed(AssertionError):
@@ -38,13 +37,26 @@ def run_on_ranks(
     Raises:
         RankFailed: a rank raised, died, or took longer than ``timeout`` seconds.
     """
+    # Held until rank 0 listens to it: nobody else is given the port. A store of torch's would hold it, too, but has a
+    # thread, and a rank that is forked while that thread looks up a name waits for the name service's lock for ever.
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        return _run_on_ranks(world_size, held.getsockname()[1], function, args, timeout, expects_death)
+
+
+def _run_on_ranks(
+    world_size: int,
+    port: int,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    timeout: float,
+    expects_death: bool,
+) -> list[Any]:
     context = multiprocessing.get_context("fork")
-    # Kept here, as torchrun's agent keeps it: a port that is chosen now and listened to by rank 0 a second later may be
-    # another test's by then.
-    table = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     pipes = [context.Pipe(duplex=False) for _ in range(world_size)]
     processes = [
-        context.Process(target=_rank, args=(rank, world_size, table.port, pipes[rank][1], function, args))
+        context.Process(target=_rank, args=(rank, world_size, port, pipes[rank][1], function, args))
         for rank in range(world_size)
     ]
     # A rank must not clean up after the test process, whose threads it does not have: it would wait for them.
@@ -92,7 +104,6 @@ def _rank(
     os.environ.update(
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world_size), LOCAL_WORLD_SIZE=str(world_size),
         GROUP_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), TORCHELASTIC_RUN_ID="tests",
-        TORCHELASTIC_RESTART_COUNT="0", TORCHELASTIC_USE_AGENT_STORE="True",
     )  # fmt: skip
     try:
         pipe.send((False, function(*args)))
