@@ -193,9 +193,10 @@ def evaluate_checkpoint(cli: TrainingCLI) -> None:
     given = cli.config.ckpt_path
     if given is None and cli.config.model.weights is None:
         raise no_weights(cli.command)
-    if cli.config.resume is not None:
+    if cli.config.resume is not None and (cli.config.run_dir is None or _names_the_run(given)):
         raise InvalidValue(
-            f"--resume {cli.config.resume} continues a training, and {cli.command} makes none. Leave it out."
+            f"--resume {cli.config.resume} continues a training, or begins an interrupted evaluation again in its "
+            f"--run_dir; here is neither. Leave it out."
         )
     if given is None and cli.config.weights is not None:
         raise InvalidValue(
@@ -217,10 +218,14 @@ def evaluate_checkpoint(cli: TrainingCLI) -> None:
         print_result(cli, directory, result)
 
 
+def _names_the_run(given: str | list[str] | None) -> bool:
+    """Whether ``--run_dir`` is where the checkpoints of these names are looked for, and not where results go."""
+    return bool({"best", "last"} & set([given] if isinstance(given, str) else given or []))
+
+
 def _open_evaluation(cli: TrainingCLI, checkpoints: Sequence[Path | None]) -> RunDirectory:
-    given = cli.config.ckpt_path
-    if {"best", "last"} & set([given] if isinstance(given, str) else given or []):
-        cli.config.run_dir = None  # it named the run to evaluate
+    if _names_the_run(cli.config.ckpt_path):
+        cli.config.run_dir = None
     directory = open_run_directory(cli, folder_of_evaluations(cli.command, checkpoints[0]))
     start_run(
         cli, directory, evaluates=", ".join(str(path or cli.config.model.weights) for path in checkpoints)

@@ -188,9 +188,19 @@ def test_evaluations_are_numbered_in_the_run_whose_checkpoint_they_are_of(
     assert [str(path.parent) for path in Path().rglob("validate.json")] == ["runs/validate/1"]
 
 
-def test_an_evaluation_is_not_resumed(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["validate", "--ckpt_path", "best", "--run_dir", str(run), "--resume", "auto"]) == 2
-    assert "--resume auto continues a training, and validate makes none" in capsys.readouterr().err
+def test_an_interrupted_evaluation_is_begun_again_in_its_own_directory_alone(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best = run / "checkpoints" / "best.ckpt"
+    for words in (["best", "--run_dir", str(run)], [str(best)]):
+        assert main(["validate", "--ckpt_path", *words, "--resume", "auto"]) == 2
+        assert "begins an interrupted evaluation again in its --run_dir" in capsys.readouterr().err
+    words = ["validate", "--ckpt_path", str(best), "--run_dir", str(tmp_path / "mine"), "--logger", "none"]
+    assert main(words) == 0
+    (tmp_path / "mine" / "validate.json").unlink()
+    assert main(words) == 2, "a directory in use is refused"
+    assert main([*words, "--resume", "auto"]) == 0
+    assert (tmp_path / "mine" / "validate.json").is_file()
 
 
 @pytest.mark.parametrize(
