@@ -21,6 +21,8 @@ from resnet_zoo.runs import BEST, LAST, RunDirectory, redact, redact_arguments, 
 
 START_WITHIN = 20.0
 """Seconds that a server which accepts connections may take to start a run; after them the run is kept offline."""
+OFF_WITHIN = 5.0
+"""Seconds that the process gets to end after it has given up."""
 PROGRAM = Path(__file__).with_name("wandb_process.py")
 
 
@@ -117,7 +119,10 @@ class RunWandbLogger(Logger):
         """
         process, self._process = self._process, None
         atexit.unregister(self._close_at_exit)
-        if process is None or self._is_off:
+        if process is None:
+            return
+        if self._is_off:  # it has said why, and is about to end by itself
+            process.close(OFF_WITHIN)
             return
         run = self.run_directory
         files = [*run.path.glob("*.json"), *run.path.glob("config*.yaml"), run.metrics]
@@ -159,6 +164,7 @@ class RunWandbLogger(Logger):
         return {
             "modes": ["online", "offline"] if self.mode == "online" else ["offline"],
             "step_file": str(path / self.run_directory.wandb_step.name),
+            "start_within": START_WITHIN,
             "finish_within": settings.finish_within,
             "command": redact_arguments(sys.argv),
             "init": {
@@ -183,7 +189,6 @@ class RunWandbLogger(Logger):
                 "save_code": False,
                 "disable_git": True,  # our record has it, and a remote's address may hold a token
                 "symlink": False,
-                "init_timeout": START_WITHIN,
                 "finish_timeout": max(1.0, settings.finish_within - 10.0),
                 "x_stats_pid": os.getpid(),
                 "x_transaction_log_flush_interval": 1.0,

@@ -54,7 +54,7 @@ def resolve_mode(mode: WandbMode) -> tuple[ResolvedMode, str]:
             )
         return "offline", "no API key found"
     url = server_url()
-    if not is_reachable(url):
+    if not is_reachable(url, REACHABLE_WITHIN):
         return "offline", f"{urlsplit(url).hostname} did not answer within {REACHABLE_WITHIN:g} s"
     return "online", "API key found and server reachable"
 
@@ -92,7 +92,7 @@ def in_settings_file(name: str) -> str | None:
     return files.defaults().get(name) or None
 
 
-def is_reachable(url: str, seconds: float = REACHABLE_WITHIN) -> bool:
+def is_reachable(url: str, seconds: float) -> bool:
     """Whether something accepts a connection at the server of ``url``, or at the proxy on the way, in this time.
 
     Resolving a name cannot be given a time limit, so the attempt runs in a thread that is left behind if it hangs.

@@ -67,7 +67,7 @@ class Reporter:
         modes: list[Any] = self._start["modes"]
         for mode in modes:
             try:
-                self._run = wandb.init(**self._start["init"], mode=mode, settings=self._settings(wandb))
+                self._run = wandb.init(**self._start["init"], mode=mode, settings=self._settings(wandb, mode))
                 break
             except Exception as error:  # wandb raises its own errors and passes on those of others
                 self._tell({"event": "failed", "mode": mode, "reason": reason_of(error)})
@@ -78,8 +78,11 @@ class Reporter:
             self._last_step = max(self._last_step, self._run.step - 1)
         self._tell({"event": "started", "mode": mode, "folder": self._run.dir, "url": self._run.url})
 
-    def _settings(self, wandb: Any) -> Any:
+    def _settings(self, wandb: Any, mode: str) -> Any:
         wanted = {**self._start["settings"], "stop_fn": lambda: self._tell({"event": "stop"})}
+        if mode == "online":
+            # Kept offline, a run waits for nobody but this machine, which may be busy: that has wandb's own limit.
+            wanted["init_timeout"] = self._start["start_within"]
         return wandb.Settings(
             **{name: value for name, value in wanted.items() if name in wandb.Settings.model_fields}
         )

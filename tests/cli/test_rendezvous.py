@@ -6,14 +6,13 @@ import itertools
 import os
 import platform
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from resnet_zoo.cli import preflight
+from resnet_zoo.cli import preflight, rendezvous
 from resnet_zoo.cli.arguments import Arguments
 from resnet_zoo.cli.launch import Launch, detect
 from resnet_zoo.cli.main import main
@@ -25,11 +24,18 @@ from tests.ranks import run_on_ranks
 from tests.tiny_runs import fit_words
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
+class Clock:
+    """Every look at it finds a tenth of the patience gone; sleeping takes no time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += rendezvous.ARRIVAL_SECONDS / 10
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Nothing: the next look is later anyway."""
 
 
 @pytest.mark.parametrize(
@@ -42,31 +48,30 @@ def _free_port() -> int:
 def test_ranks_that_do_not_arrive_are_named(
     launcher: Any, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = Clock()
+    monkeypatch.setattr(rendezvous, "time", clock)
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-    monkeypatch.setenv("MASTER_PORT", str(_free_port()))
+    monkeypatch.setenv("MASTER_PORT", "0")  # one that is free
     monkeypatch.setenv("SLURM_NTASKS", "3")
     monkeypatch.setenv("SLURM_NTASKS_PER_NODE", "3")
-    started = time.monotonic()
     with pytest.raises(
-        InvalidValue, match=rf"1 of 3 ranks arrived within 0.5 s \(0 on {platform.node()}\); missing: 1, 2"
+        InvalidValue, match=rf"1 of 3 ranks arrived within 30 s \(0 on {platform.node()}\); missing: 1, 2"
     ) as error:
-        connect(Launch(launcher, 0, 3, 3), "cpu", 60, patience=0.5)
+        connect(Launch(launcher, 0, 3, 3), "cpu", 60)
     assert source in str(error.value)
-    assert time.monotonic() - started < 10
+    assert 30 < clock.now < 40
 
 
-@pytest.mark.slow
-def test_a_world_that_is_too_large_ends_within_a_minute(
+def test_a_world_that_is_too_large_is_a_sentence_and_leaves_nothing(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    started = time.monotonic()
     assert run_on_ranks(1, _fit_in_a_larger_world, fit_words(tmp_path / "run")) == [2]
-    assert time.monotonic() - started < 60
     assert "1 of 2 ranks arrived within 30 s" in capfd.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
 def _fit_in_a_larger_world(words: list[str]) -> int:
+    rendezvous.time = Clock()  # type: ignore[assignment]
     os.environ["WORLD_SIZE"] = "2"
     return main(words)
 
@@ -83,13 +88,15 @@ def test_a_port_that_is_taken_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_master_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    port = _free_port()
-    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-    monkeypatch.setenv("MASTER_PORT", str(port))
-    with pytest.raises(
-        InvalidValue, match=rf"got no answer from rank 0 .*MASTER_ADDR=127.0.0.1, MASTER_PORT={port}"
-    ):
-        connect(Launch("torchrun", 1, 2, 2), "cpu", 60, patience=1.0)
+    with socket.socket() as silent:  # it holds the port and does not listen
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+        monkeypatch.setenv("MASTER_PORT", str(port))
+        with pytest.raises(
+            InvalidValue, match=rf"got no answer from rank 0 .*MASTER_ADDR=127.0.0.1, MASTER_PORT={port}"
+        ):
+            connect(Launch("torchrun", 1, 2, 2), "cpu", 60, patience=1.0)
 
 
 def test_a_single_process_agrees_with_itself() -> None:
@@ -160,9 +167,7 @@ def test_data_that_are_missing_on_one_node_end_all_ranks_with_its_name(
         "--data.image_size",
         "8",
     ]
-    started = time.monotonic()
     assert run_on_ranks(2, _fit_where_one_node_lacks_the_data, words, folders) == [2, 2]
-    assert time.monotonic() - started < 60
     shown = capfd.readouterr().err
     assert shown.count(f"rank 1 on {platform.node()}: ") == 1
     assert "'data'" in shown

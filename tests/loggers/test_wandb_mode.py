@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +29,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Something that accepts connections."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        monkeypatch.setattr(wandb_mode, "REACHABLE_WITHIN", 60.0)  # of a busy machine it may take its time
         monkeypatch.setenv("WANDB_BASE_URL", url)
         yield url
 
@@ -77,32 +77,46 @@ def test_a_key_and_a_server_are_also_found_in_the_settings_file(
     assert not has_credentials()
 
 
-def test_without_a_network_both_auto_and_online_are_offline_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address at which nobody listens, and nobody else can begin to."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{silent.getsockname()[1]}"
+
+
+def test_without_a_network_both_auto_and_online_are_offline_at_once(
+    nobody: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_BASE_URL", f"http://{nobody}")
     for mode in ("auto", "online"):
         assert resolve_mode(mode) == ("offline", "127.0.0.1 did not answer within 3 s")  # type: ignore[arg-type]
 
 
 def test_a_name_server_that_hangs_costs_no_more_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    hanging = threading.Event()
+    asked, answered = threading.Event(), threading.Event()
 
     def hang(*args: object, **kwargs: object) -> None:
-        hanging.wait(30)
+        asked.set()
+        answered.wait()
         raise OSError
 
     monkeypatch.setattr(socket, "create_connection", hang)
-    start = time.monotonic()
-    assert not is_reachable("https://wandb.example.org", seconds=0.1)
-    assert time.monotonic() - start < 10
-    hanging.set()
+    try:
+        assert not is_reachable("https://wandb.example.org", seconds=0.1)  # it is back, and still no answer
+        asked.wait()
+    finally:
+        answered.set()
 
 
-def test_a_proxy_on_the_way_is_what_must_answer(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_on_the_way_is_what_must_answer(
+    server: str, nobody: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("https_proxy", server)
-    assert is_reachable("https://wandb.example.org", seconds=1)
-    monkeypatch.setenv("https_proxy", "127.0.0.1:9")
-    assert not is_reachable("https://wandb.example.org", seconds=1)
+    assert is_reachable("https://wandb.example.org", seconds=60)
+    monkeypatch.setenv("https_proxy", nobody)
+    assert not is_reachable("https://wandb.example.org", seconds=60)
 
 
 def test_online_without_a_key_is_refused_with_what_to_do(server: str) -> None:
