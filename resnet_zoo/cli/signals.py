@@ -1,4 +1,4 @@
-"""Signals that end what is going on like an exception. Standard library only."""
+"""Signals that end what is going on like an exception, and moments in which none may. Standard library only."""
 
 from __future__ import annotations
 
@@ -32,3 +32,26 @@ def ended_by(signals: Sequence[signal.Signals], exit_code: Callable[[int], int])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def held_back(signals: Sequence[signal.Signals]) -> Iterator[None]:
+    """These signals come when the block is over, so that it happens as a whole.
+
+    A process that is started and not yet noted anywhere would outlive whoever was interrupted in between.
+
+    Args:
+        signals: which ones.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, frame: came.append(number)) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)

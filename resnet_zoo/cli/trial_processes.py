@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from resnet_zoo.cli.signals import ended_by
+from resnet_zoo.cli.signals import ended_by, held_back
 
 CHILD = "resnet_zoo.cli.resume_trial_child"
 
@@ -37,12 +37,19 @@ def run_in_own_session(words: list[str], log: Path) -> int:
         log.open("ab") as file,
         ended_by((signal.SIGTERM, signal.SIGHUP), lambda number: 128 + number),
     ):
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        process: subprocess.Popen[bytes] | None = None
         try:
+            with held_back((signal.SIGINT, signal.SIGTERM, signal.SIGHUP)):
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
             return process.wait()
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            if process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()

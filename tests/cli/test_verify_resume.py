@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -236,6 +237,24 @@ print(subprocess.Popen(["sleep", "1000"]).pid, flush=True)
 {then}
 """
 
+# Ctrl-C when the child and its own child are there, and nobody has noted the first one yet.
+INTERRUPTED = """
+import signal, subprocess, sys, time
+from pathlib import Path
+from resnet_zoo.cli import trial_processes
+log = Path(sys.argv[1])
+start = subprocess.Popen.__init__
+def interrupted(self, *words, **options):
+    start(self, *words, **options)
+    while not log.read_text().strip():
+        time.sleep(0.01)
+    signal.raise_signal(signal.SIGINT)
+subprocess.Popen.__init__ = interrupted
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
+trial_processes.CHILD = "a_child_of_a_trial"
+trial_processes.run_in_own_session([], log)
+"""
+
 
 def _alive(process: int) -> bool:
     try:
@@ -256,22 +275,23 @@ def test_nothing_that_a_training_started_outlives_it(
     if end == "by itself":
         assert trial_processes.run_in_own_session([], log) == 3
     else:
-        program = (  # a process that a shell started in the background has Ctrl-C ignored
-            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-            "from resnet_zoo.cli import trial_processes as t; from pathlib import Path\n"
-            f"t.CHILD = 'a_child_of_a_trial'; t.run_in_own_session([], Path({str(log)!r}))"
-        )
-        process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
-        until = time.monotonic() + 30
-        while not (log.exists() and log.read_text().strip()) and time.monotonic() < until:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30)
+        words = [sys.executable, "-c", INTERRUPTED, str(log)]
+        answer = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert answer.stderr.splitlines()[-1] == "KeyboardInterrupt"
     grandchild = int(log.read_text())
-    until = time.monotonic() + 5
-    while _alive(grandchild) and time.monotonic() < until:
+    try:
+        wait_for_the_end_of(grandchild)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(grandchild, signal.SIGKILL)
+
+
+def wait_for_the_end_of(process: int) -> None:
+    """It was killed, or would live for a quarter of an hour."""
+    until = time.monotonic() + 60
+    while _alive(process):
+        assert time.monotonic() < until
         time.sleep(0.05)
-    assert not _alive(grandchild)
 
 
 @pytest.mark.slow
