@@ -40,7 +40,10 @@ def _faults(how: str) -> int:
 def test_steps_fetch_no_memory_again(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in allocator.OWN_CHOICES:
         monkeypatch.delenv(name, raising=False)
-    assert _faults("kept") < 100 < _faults("as it is")
+    usual = _faults("as it is")
+    if usual == 0:
+        pytest.skip("the kernel here counts no page faults")
+    assert _faults("kept") < 100 < usual
 
 
 @pytest.mark.parametrize("name", allocator.OWN_CHOICES)
