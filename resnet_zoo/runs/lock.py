@@ -17,7 +17,6 @@ somebody who had just done the same.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import secrets
@@ -41,9 +40,6 @@ LOOKS = 45
 """So often it is looked at in that time."""
 SCHEDULER_JOB = "SLURM_JOB_ID"
 Owner = Mapping[str, Any]
-
-_NO_HARD_LINKS = (errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
-"""How a file system says that it has no hard links; of FAT, SMB shares and FUSE each has its own way."""
 
 
 class RunDirectoryLock:
@@ -140,31 +136,29 @@ class RunDirectoryLock:
         self._write(temporary, path)
         try:
             os.link(temporary, path)
-        except FileExistsError:
-            # Also if ours is there already: over NFS the answer to a request that was granted may be lost.
-            return bool((_read(path) or {}).get("token") == self._owner["token"])
-        except (
-            FileNotFoundError
-        ):  # an owner that came in between has cleared away what it took for a dead one's
+        except FileNotFoundError:
+            # An owner that came in between has cleared away what it took for a dead one's.
             return False
-        except OSError as error:
-            if error.errno not in _NO_HARD_LINKS:
-                raise
-            try:
+        except FileExistsError:
+            pass
+        except OSError:
+            # No hard links; every file system has its own number for that.
+            with contextlib.suppress(FileExistsError):
                 self._write(path, path)
-            except FileExistsError:
-                return False
         finally:
             temporary.unlink(missing_ok=True)
-        return True
+        # The file itself is asked: over NFS the answer to a request that was granted may be lost.
+        return bool((_read(path) or {}).get("token") == self._owner["token"])
 
     def _write(self, file: Path, named: Path) -> None:
         """Make a file that is not there yet, with our name in it; an error is about the lock file that it is for."""
-        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as text:
+            with file.open("x", encoding="utf-8") as text:
                 json.dump(self._owner, text)
-        except OSError as error:  # the disk is full: an empty file would look like somebody's
+        except FileExistsError:
+            raise
+        except OSError as error:
+            # The disk is full: an empty file would look like somebody's.
             file.unlink(missing_ok=True)
             error.filename = str(named)
             raise

@@ -192,7 +192,7 @@ def test_wherever_one_stalls_while_it_takes_the_directory_there_is_one_owner(
     assert place > 10
 
 
-@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.EINVAL])
 def test_without_hard_links_the_file_itself_is_made_by_one_alone(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
