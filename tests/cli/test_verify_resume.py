@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from resnet_zoo.cli import trial_processes, verify_resume
+from resnet_zoo.cli import verify_resume
 from resnet_zoo.cli.main import main
 from resnet_zoo.cli.resume_trial_child import train
-from resnet_zoo.cli.trial_plan import chosen_checkpoint, chosen_kill
 from resnet_zoo.data.loaders import ImageLoader
 from resnet_zoo.errors import InvalidValue, UserMistake
 from tests.ranks import run_on_ranks
@@ -208,90 +201,6 @@ def test_a_long_training_is_cut_unless_it_is_asked_for(
     assert [any(word.startswith("--epochs") for word in words) for words in seen] == [
         True, False, True, True, True, True
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize("per_epoch", [1, 2, 3, 4, 7, 20, 60, 5005])
-@pytest.mark.parametrize("epochs", [1, 2, 3, 90])
-def test_the_kill_is_in_mid_epoch_some_updates_after_a_checkpoint(per_epoch: int, epochs: int) -> None:
-    kill = chosen_kill(per_epoch, per_epoch * epochs)
-    start = (kill - 1) // per_epoch * per_epoch
-    assert start == (per_epoch if epochs > 1 else 0)
-    assert start < kill <= start + per_epoch
-    every = chosen_checkpoint(per_epoch, kill)
-    assert (every is None) == (per_epoch == 1 or (per_epoch, epochs) == (2, 1))
-    if every is not None:
-        assert start < kill // every * every < kill
-        assert start + per_epoch > kill or per_epoch <= 3
-
-
-@pytest.mark.parametrize("every", [1, 3, 7])
-def test_a_checkpoint_interval_that_was_given_is_kept(every: int) -> None:
-    kill = chosen_kill(20, 100, every)
-    assert 20 < kill <= 40
-    assert every == 1 or (kill % every and kill // every * every > 20)
-
-
-CHILD = """
-import subprocess, sys
-print(subprocess.Popen(["sleep", "1000"]).pid, flush=True)
-{then}
-"""
-
-# Ctrl-C when the child and its own child are there, and nobody has noted the first one yet.
-INTERRUPTED = """
-import signal, subprocess, sys, time
-from pathlib import Path
-from resnet_zoo.cli import trial_processes
-log = Path(sys.argv[1])
-start = subprocess.Popen.__init__
-def interrupted(self, *words, **options):
-    start(self, *words, **options)
-    while not log.read_text().strip():
-        time.sleep(0.01)
-    signal.raise_signal(signal.SIGINT)
-subprocess.Popen.__init__ = interrupted
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
-trial_processes.CHILD = "a_child_of_a_trial"
-trial_processes.run_in_own_session([], log)
-"""
-
-
-def _alive(process: int) -> bool:
-    try:
-        return "sleep" in Path(f"/proc/{process}/cmdline").read_text()
-    except OSError:
-        return False
-
-
-@pytest.mark.parametrize("end", ["by itself", "Ctrl-C"])
-def test_nothing_that_a_training_started_outlives_it(
-    end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    then = "sys.exit(3)" if end == "by itself" else "import time; time.sleep(1000)"
-    (tmp_path / "a_child_of_a_trial.py").write_text(CHILD.format(then=then))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-    monkeypatch.setattr(trial_processes, "CHILD", "a_child_of_a_trial")
-    log = tmp_path / "log"
-    if end == "by itself":
-        assert trial_processes.run_in_own_session([], log) == 3
-    else:
-        words = [sys.executable, "-c", INTERRUPTED, str(log)]
-        answer = subprocess.run(words, capture_output=True, text=True, check=False)
-        assert answer.stderr.splitlines()[-1] == "KeyboardInterrupt"
-    grandchild = int(log.read_text())
-    try:
-        wait_for_the_end_of(grandchild)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(grandchild, signal.SIGKILL)
-
-
-def wait_for_the_end_of(process: int) -> None:
-    """It was killed, or would live for a quarter of an hour."""
-    until = time.monotonic() + 60
-    while _alive(process):
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 @pytest.mark.slow
