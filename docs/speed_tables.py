@@ -179,10 +179,7 @@ def step_speed() -> str:
             and f"{1e6 * record['tax']['seconds']['median']:+,.0f} us, {record['tax']['share']:+.1%}"
         )
         for each in record["results"]:
-            times = "{} ({} to {})".format(*(f"{1e3 * value:,.2f}" for value in each["seconds"].values()))
-            speed = each["images_per_second"]
-            share = f"{each['share_of_measured_peak']:.1%}"
-            rows.append((net, each["name"], times, f"{speed:,.{1 if speed < 100 else 0}f}", share, tax or ""))
+            rows.append((net, *_timed(each, decimals=2), tax or ""))
             net = tax = ""  # for the first line of each net
         parts = {key: record["machine"][key] for key in ("device", "threads", "torch", "lightning", "date")}
         machines.append(", ".join(f"{key} {value}" for key, value in parts.items()))
@@ -203,15 +200,24 @@ def model_speed() -> str:
     for record in json.loads((RESULTS / "model_speed.json").read_text()):
         net = "`{backbone}`, {image_size} pixels, batch {batch_size}, {precision}".format(**record)
         for each in record["results"]:
-            times = "{} ({} to {})".format(*(f"{1e3 * value:,.0f}" for value in each["seconds"].values()))
-            speed = each["images_per_second"]
-            share = f"{each['share_of_measured_peak']:.1%}"
-            rows.append((net, each["name"], times, f"{speed:,.{1 if speed < 100 else 0}f}", share))
+            rows.append((net, *_timed(each, decimals=0)))
             net = ""
         parts = {key: record["machine"][key] for key in ("device", "threads", "torch", "date")}
         machines.append(", ".join(f"{key} {value}" for key, value in parts.items()))
     head = ("net, images, precision", "passes", "ms (least to most):", "images/s:", "of peak:")
     return table(head, rows) + f"\n{'; '.join(dict.fromkeys(machines))}.\n"
+
+
+def _timed(result: dict[str, Any], decimals: int) -> tuple[str, str, str, str]:
+    """Name, milliseconds with their spread, images/s and share of the peak, of a result of ``benchmark --save``."""
+    times = "{} ({} to {})".format(*(f"{1e3 * value:,.{decimals}f}" for value in result["seconds"].values()))
+    speed = result["images_per_second"]
+    return (
+        result["name"],
+        times,
+        f"{speed:,.{1 if speed < 100 else 0}f}",
+        f"{result['share_of_measured_peak']:.1%}",
+    )
 
 
 def cpu_measures() -> str:
