@@ -9,8 +9,8 @@ from typing import Any
 
 from jsonargparse import Namespace
 
-from resnet_zoo.cli.arguments import Arguments, lookup
-from resnet_zoo.cli.config_files import KeyPath, LeftBehind
+from resnet_zoo.cli.arguments import Arguments
+from resnet_zoo.cli.config_files import KeyPath
 
 
 def left_behind_notes(arguments: Arguments, config: Namespace) -> Iterator[str]:
@@ -36,13 +36,13 @@ def left_behind_notes(arguments: Arguments, config: Namespace) -> Iterator[str]:
         if settings:
             options = " ".join(f"--{key}.{name}={_word(value)}" for name, value in settings.items())
             yield (
-                f"{key}: what {left.origin or 'the config'} sets for {_short(left)} does not count for "
-                f"{now.class_path.rpartition('.')[2]}. To set it here, too: {options}"
+                f"{key}: what {left.origin or 'the config'} sets for {_short(left.class_path)} went when another class "
+                f"was named. To set it for {_short(now.class_path)}: {options}"
             )
 
 
 def _is_set(arguments: Arguments, path: KeyPath, name: str) -> bool:
-    if lookup(arguments.config.values, (*path, "init_args", name)) is not None:
+    if (*path, "init_args", name) in arguments.config.origins:
         return True
     key = ".".join(path)
     starts = (f"--{key}.{name}", f"--{key}.init_args.{name}")
@@ -61,5 +61,5 @@ def _word(value: Any) -> str:
     return shlex.quote(value if isinstance(value, str) else json.dumps(value))
 
 
-def _short(left: LeftBehind) -> str:
-    return left.class_path.rpartition(".")[2] if left.class_path else "the default"
+def _short(class_path: str | None) -> str:
+    return class_path.rpartition(".")[2] if class_path else "the default"

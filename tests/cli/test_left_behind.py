@@ -23,16 +23,16 @@ def parsed(*words: str) -> TrainingCLI:
 def test_the_note_names_what_the_new_class_would_take_and_is_not_given() -> None:
     [note] = parsed("--config", "r20_cifar10_fast", *FOLDER).notes
     assert "r20_cifar10_fast.yaml:" in note
-    assert "sets for CIFAR10 does not count for ImageFolder" in note
+    assert "sets for CIFAR10 went when another class was named. To set it for ImageFolder: " in note
     assert "progressive_resizing" in note
     assert "global_batch_size" not in note, "the command line gives it"
-    assert "root" not in note.partition("To set")[2]
+    assert "root" not in note.partition("ImageFolder: ")[2]
 
 
 def test_the_options_of_the_note_bring_the_settings_back() -> None:
     words = ["--config", "r20_cifar10_fast", *FOLDER]
     [note] = parsed(*words).notes
-    again = parsed(*words, *shlex.split(note.partition("here, too: ")[2]))
+    again = parsed(*words, *shlex.split(note.partition("ImageFolder: ")[2]))
     assert again.notes == []
     resizing = again.config.data.init_args.progressive_resizing
     assert (resizing.start_size, resizing.start_epoch, resizing.end_epoch) == (24, 7, 8)
@@ -68,7 +68,18 @@ def test_the_same_class_and_the_same_values_are_no_news(tmp_path: Path) -> None:
     assert parsed("--config", str(defaults), "--model.backbone", "resnet20_cifar", *FOLDER).notes == []
 
 
+def test_what_is_set_to_nothing_is_set(tmp_path: Path) -> None:
+    without = tmp_path / "without.yaml"
+    without.write_text(
+        "data: {class_path: ImageFolder, init_args: {root: images, global_batch_size: 9, progressive_resizing: null}}\n"
+    )
+    assert parsed("--config", "r20_cifar10_fast", "--config", str(without)).notes == []
+
+
 def test_explain_says_it(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--data", "Synthetic", "--data.global_batch_size", "64", "--data.image_size", "32"]
     assert main(["explain", "--config", "r20_cifar10_fast", *words]) == 0
-    assert "sets for CIFAR10 does not count for Synthetic" in capsys.readouterr().out
+    assert (
+        "sets for CIFAR10 went when another class was named. To set it for Synthetic: "
+        in capsys.readouterr().out
+    )
